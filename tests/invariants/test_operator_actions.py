@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from sublet.core.actors import FRESH_SECONDS, Actor, Permission, Strength, syste
 from sublet.core.db import Database
 from sublet.core.ids import new_id
 from sublet.core.money import Money
+from sublet.core.settings import SecretRef
 from sublet.findings.findings import Severity, close_finding, open_finding
 from sublet.findings.launches import STOP_CODE, STOP_SUBJECT
 from sublet.fleet import helper_rollouts
@@ -220,8 +222,14 @@ class TestFindings:
 
 class TestDisputes:
     @walks("DisputeOut")
-    async def test_are_offered_an_answer_where_it_is_accepted(self, database: Database, asking: Asking) -> None:
-        owner, offered = await customer(database), set()
+    @pytest.mark.parametrize("is_set_up", [True, False], ids=["a processor", "no processor"])
+    async def test_are_offered_an_answer_where_it_is_accepted(
+        self, database: Database, undoing: Database, tmp_path: Path, is_set_up: bool
+    ) -> None:
+        """Nobody is asked at the processor: an answer that is accepted is undone."""
+        (tmp_path / "key").write_text("sk_test_of_nobody")
+        key = {"stripe_api_key": SecretRef(f"file:{tmp_path / 'key'}")} if is_set_up else {}
+        asking, owner, offered = Asking(undoing, tmp_path, **key), await customer(database), set()
         async with database.transaction() as session:
             for state in DisputeState:
                 row = {"id": f"tu_{state.value}", "organization_id": owner.organization}
@@ -239,7 +247,10 @@ class TestDisputes:
                 )
                 if one["actions"][0]["allowed"]:
                     offered.add((role, one["state"]))
-        assert offered == {(role, state) for role in ("finance", "admin") for state in ("inquiry", "open")}
+        await asking.close()
+        waits = {"inquiry", "open"} if is_set_up else set()
+        assert offered == {(role, state) for role in ("finance", "admin") for state in waits}
+        assert "DisputeOut" in asking.shown
 
 
 DISPUTE_OF = """
