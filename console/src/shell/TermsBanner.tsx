@@ -7,7 +7,7 @@ import { t } from "~/messages";
 import { Button } from "~/ui/Button";
 import layout from "~/ui/layout.module.css";
 import { ErrorNotice, Notice } from "~/ui/Notice";
-import css from "./FundsBanner.module.css";
+import css from "./TermsBanner.module.css";
 
 /** Asks for the terms in force, on every customer page, of who has not accepted them. */
 export function TermsBanner() {
