@@ -224,7 +224,7 @@ class TestTheNode:
 
     async def test_that_is_away_keeps_it_until_it_answers(self, rental: Rental, clock: Clock) -> None:
         allocation_id = await suspended(rental)
-        rental.backend.interrupt = failing("apply", "before", unreachable)
+        rental.backend.interrupt = failing("apply", "before", unreachable, times=100)
         clock.later(4 * HOUR + 60)
         await rental.work(allocation_id)
         assert await claimed(rental, allocation_id) == ALL
