@@ -62,6 +62,7 @@ UNBOUNDED = {
     "POST /api/v1/allocations/{id_or_name}/restart-elsewhere": "it is a launch, and counted as one",
     "POST /api/v1/allocations/{id_or_name}/resume": _STEADY,
     "POST /api/v1/allocations/{id_or_name}/suspend": _STEADY,
+    "POST /api/v1/me/terms": "a person accepts the one version in force, once",
     "POST /api/v1/me/email/confirmation": "it uses what was mailed, once, and creates nothing",
     "POST /api/v1/notices/read": "it marks what is there, and creates nothing",
     "POST /api/v1/notices/{notice_id}/read": "it marks what is there, and creates nothing",
