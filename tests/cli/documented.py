@@ -21,7 +21,7 @@ URL = "https://sublet.example.org"
 _BLOCK = re.compile(r"(?<=```console\n).*?(?=```)", re.DOTALL)
 # What depends on the moment is shown as it was when the page was written.
 _MOMENTS = (
-    re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC"),
+    re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)? UTC"),
     re.compile(r"\b\d\d:\d\d:\d\d\b"),
     re.compile(r"\b\d+ (s|min) ago"),
     re.compile(r"\b\d+\.\d s\b"),
