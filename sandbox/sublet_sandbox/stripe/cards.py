@@ -61,6 +61,8 @@ class SandboxCard:
     """Whether what goes back to it arrives at once, after a while, or is returned by the bank after a while."""
     disputed: Literal["needs_response", "warning_needs_response"] | None = None
     """The status of the dispute, or of the inquiry, that follows every payment with it."""
+    warned: bool = False
+    """Whether its issuer warns of every payment with it."""
 
     @property
     def last4(self) -> str:
@@ -99,6 +101,7 @@ CARDS = (
     SandboxCard("pendingRefund", "4000000000007726", refunds="wait"),
     SandboxCard("refundFail", "4000000000005126", refunds="fail"),
     SandboxCard("createDispute", "4000000000000259", disputed="needs_response"),
+    SandboxCard("createIssuerFraudRecord", "4000000000005423", warned=True),
     SandboxCard("createDisputeInquiry", "4000000000001976", disputed="warning_needs_response"),
 )
 BY_NUMBER = {card.number: card for card in CARDS}

@@ -8,7 +8,16 @@ from typing import Any, Literal
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from sublet_sandbox.stripe import balance, charges, disputes, payment_methods, payouts, refunds, rendering
+from sublet_sandbox.stripe import (
+    balance,
+    charges,
+    disputes,
+    early_fraud_warnings,
+    payment_methods,
+    payouts,
+    refunds,
+    rendering,
+)
 from sublet_sandbox.stripe.api import answer, check_key
 from sublet_sandbox.stripe.errors import StripeProblem, no_such
 from sublet_sandbox.stripe.params import Currency
@@ -63,6 +72,12 @@ class DisputeMove(Command):
     """The bank goes on with a dispute."""
 
     status: disputes.Status
+
+
+class FraudWarning(Command):
+    """The card's issuer warns of a charge."""
+
+    charge: str
 
 
 class RefundsWait(Command):
@@ -140,6 +155,13 @@ def router(store: Store, courier: Courier, api_key: str) -> APIRouter:
             statuses = await asyncio.gather(*(courier.deliver(delivery_id) for delivery_id in made))
             answers.append({"event_id": event_id, "statuses": statuses})
         return {"items": answers}
+
+    @control.post("/early-fraud-warnings")
+    async def warn(command: FraudWarning) -> dict[str, Any]:
+        with store.transaction():
+            made = early_fraud_warnings.create(Work(store, ""), command.charge)
+        courier.wake()
+        return public(made)
 
     @control.post("/disputes")
     async def dispute(command: Dispute) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from sublet_sandbox.stripe import charges, disputes, payment_methods
+from sublet_sandbox.stripe import charges, disputes, early_fraud_warnings, payment_methods
 from sublet_sandbox.stripe.cards import AUTHENTICATION_REQUIRED, Decline
 from sublet_sandbox.stripe.errors import StripeProblem, refused
 from sublet_sandbox.stripe.params import MAXIMUM_CENTS, MINIMUM_CENTS, Currency, Inner, Metadata, Params, card_only
@@ -222,6 +222,8 @@ def _charge(work: Work, intent: Resource, method: Resource, decline: Decline | N
     intent.update(status="succeeded", amount_received=intent["amount"], next_action=None)
     work.store.save(intent)
     work.emit("payment_intent.succeeded", intent)
+    if payment_methods.behaviour(method).warned:
+        early_fraud_warnings.create(work, charge["id"])
     if (status := payment_methods.behaviour(method).disputed) is not None:
         disputes.create(work, charge["id"], None, status, reason="fraudulent")
 

@@ -26,6 +26,7 @@ CREATE TABLE IF NOT EXISTS resource (
     body TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS resource_by_kind ON resource (kind, seq);
+CREATE INDEX IF NOT EXISTS event_about ON resource (json_extract(body, '$.data.object.id'), seq) WHERE kind = 'event';
 CREATE TABLE IF NOT EXISTS idempotent_request (
     key TEXT PRIMARY KEY,
     path TEXT NOT NULL,
@@ -156,6 +157,18 @@ class Store:
             (*values, limit),
         )
         return [json.loads(row["body"]) for row in rows]
+
+    def last_told(self, resource_id: str) -> Resource | None:
+        """An object as the newest event about it has it."""
+        rows = self.execute(
+            "SELECT body FROM resource WHERE kind = 'event' AND json_extract(body, '$.data.object.id') = ?"
+            " ORDER BY seq DESC LIMIT 1",
+            (resource_id,),
+        )
+        if not rows:
+            return None
+        told: Resource = json.loads(rows[0]["body"])["data"]["object"]
+        return told
 
     def setting(self, name: str, default: Any) -> Any:
         """A value set through the control path, or its default."""

@@ -39,13 +39,20 @@ class Work:
         return found
 
     def emit(self, event_type: str, resource: Resource) -> None:
-        """Record an event with a snapshot of the object, and queue its delivery by the mode in force."""
+        """Record an event with a snapshot of the object, and queue its delivery by the mode in force.
+
+        One that tells of a change says what was changed, as it was when an event last told of the object.
+        """
+        data: Resource = {"object": public(resource)}
+        if event_type.endswith(".updated") or event_type == "charge.refunded":
+            before = self.store.last_told(resource["id"])
+            data["previous_attributes"] = {} if before is None else _changed(before, data["object"])
         event: Resource = {
             "id": new_id("evt"),
             "object": "event",
             "api_version": API_VERSION,
             "created": self.now(),
-            "data": {"object": public(resource)},
+            "data": data,
             "livemode": False,
             "pending_webhooks": 1,
             "request": {"id": self.request_id, "idempotency_key": self.idempotency_key},
@@ -59,6 +66,17 @@ class Work:
                 "INSERT INTO delivery (event_id, progress, due_at) VALUES (?, ?, ?)",
                 (event["id"], progress, time.time()),
             )
+
+
+def _changed(before: Resource, after: Resource) -> Resource:
+    """The values that were others before, within objects those alone; null for what was not there."""
+    found: Resource = dict.fromkeys(after.keys() - before.keys())
+    for name, was in before.items():
+        now = after.get(name)
+        if was == now:
+            continue
+        found[name] = _changed(was, now) if isinstance(was, dict) and isinstance(now, dict) else was
+    return found
 
 
 def shaped(work: Work, kind: str, prefix: str, fields: dict[str, Any]) -> Resource:

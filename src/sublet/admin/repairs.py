@@ -111,6 +111,11 @@ REPAIRS: Mapping[str, Repair] = {
             "sublet admin dispute evidence",
         ),
     ),
+    "payments.fraud_warning": Repair(
+        "The card's issuer thinks that it was fraud. Look at who paid and what runs; refund the payment before it is "
+        "disputed, which costs a fee, or resolve this if it is genuine.",
+        "sublet admin refund create",
+    ),
     "payments.taken_back": Repair("Of an earlier release: it is booked with the next look, and closes by itself."),
     "organization.launches_stopped": Repair(
         "It ends when what is owed is paid or the dispute is decided. To let the organization go on before, settle it."

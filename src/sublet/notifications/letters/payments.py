@@ -118,6 +118,19 @@ async def _misconfigured(_session: Session, event: StoredEvent) -> Letter:
     )
 
 
+async def _warned(session: Session, event: StoredEvent) -> Letter:
+    name, amount = await name_of(session, event.data["customer_id"]), money(event.data["amount"], exact=True)
+    return Letter(
+        f"A payment of {amount} may be fraud",
+        (
+            f"The issuer of a card warns of the payment {event.data['top_up_id']}, {amount} into the wallet of {name}.",
+            "Nothing was done about it. Refunded before it is disputed, it costs no dispute fee.",
+        ),
+        "/operator/money/findings",
+        "See what is found",
+    )
+
+
 KINDS = (
     Kind(
         "top_up.received",
@@ -157,5 +170,12 @@ KINDS = (
         Permission.ADMIN_REFUND_CREATE,
         _misconfigured,
         always="Nobody can pay until an operator has seen to it.",
+    ),
+    Kind(
+        "payments.fraud_warned",
+        "A card's issuer warns of a payment",
+        ("payments.fraud_warned",),
+        Permission.ADMIN_REFUND_CREATE,
+        _warned,
     ),
 )

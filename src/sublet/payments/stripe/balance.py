@@ -25,6 +25,7 @@ EVENT_TYPES = (
     "charge.succeeded",
     "charge.refunded",
     "charge.updated",
+    "radar.early_fraud_warning.created",
     "charge.dispute.created",
     "charge.dispute.updated",
     "charge.dispute.closed",

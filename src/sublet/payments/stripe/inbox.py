@@ -20,6 +20,7 @@ from sublet.findings import findings
 from sublet.findings.findings import Severity
 from sublet.payments.cards import setups
 from sublet.payments.models import card_setup, stripe_event
+from sublet.payments.stripe import fraud_warnings
 from sublet.payments.stripe.errors import ProcessorMisconfigured
 from sublet.payments.stripe.processor import CheckoutSeen, PageRefused, Processor
 from sublet.payments.stripe.subjects import Meaning, find_top_up, may_be_ours, meaning_of, read_event
@@ -130,9 +131,12 @@ def work(
         top_up_id = await find_top_up(session, event.id)
         if meaning is Meaning.UNKNOWN or (top_up_id is None and await may_be_ours(session, event, meaning)):
             return await _not_understood(session, event, Severity.ERROR)
-        if top_up_id is None:  # another installation's, or a page or a payment that came to nothing
-            return await _processed(session, event.id, "ignored")
-        return About(event, top_up_id, meaning)
+        if top_up_id is not None and meaning is not Meaning.WARNING:
+            return About(event, top_up_id, meaning)
+        if top_up_id is not None:
+            await fraud_warnings.tell(session, event, top_up_id)
+        # About no top-up: another installation's, or a page or a payment that came to nothing.
+        return await _processed(session, event.id, "ignored" if top_up_id is None else "applied")
 
     async def act(lease: Lease, about: About) -> CheckoutSeen | PageRefused | ProcessorMisconfigured | None:
         try:

@@ -16,6 +16,7 @@ class Meaning(StrEnum):
 
     PAYMENT = "payment"
     TAKEN_BACK = "taken back"
+    WARNING = "warning"
     NOTHING = "nothing"
     UNKNOWN = "unknown"
 
@@ -26,6 +27,7 @@ BY_OBJECT: Mapping[str, Meaning] = {
     "charge": Meaning.PAYMENT,
     "refund": Meaning.TAKEN_BACK,
     "dispute": Meaning.TAKEN_BACK,
+    "radar.early_fraud_warning": Meaning.WARNING,
 }
 """What events about an object of each type mean. An event about any other type is not understood, and a finding."""
 
