@@ -224,7 +224,14 @@ class TestPreferences:
         assert {"wallet.low", "dispute.opened"} <= {item["kind"] for item in of_owner}
         assert "payments.misconfigured" not in {item["kind"] for item in of_owner}
         of_member = (await (await member(web, organization_id, "member")).get("/api/v1/notices/preferences")).json()
-        of_members = ["wallet.out", "data_clock.announced", "spending_limit.reached"]
+        of_members = [
+            "wallet.out",
+            "data_clock.announced",
+            "spending_limit.reached",
+            "allocation.claim_ending",
+            "allocation.claim_ended",
+            "allocation.waits_for_room",
+        ]
         assert [item["kind"] for item in of_member["items"]] == of_members, "what cannot reach one is not asked"
 
     async def test_keep_a_kind_out_of_the_inbox_or_out_of_everything(self, web: Web) -> None:
