@@ -2,8 +2,10 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import combinations
 
-from sqlalchemy import select, text
+from sqlalchemy import Text, false, or_, select, type_coerce
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from sublet.core.actors import Permission
 from sublet.core.db import Session
@@ -34,23 +36,31 @@ class Operator:
     name: str
 
 
-_WHO_MAY = text(
-    """
-    SELECT id, name FROM user_account
-     WHERE platform_roles && CAST(:roles AS text[]) AND disabled_at IS NULL
-       AND (CAST(:after AS text) IS NULL OR id > :after)
-     ORDER BY id LIMIT :limit
-    """
-)
+def _sets_of_roles(permissions: Collection[Permission]) -> list[frozenset[str]]:
+    """Each set of platform roles that together hold all of these, and from which none could be left out."""
+    found: list[frozenset[str]] = []
+    for count in range(1, len(PLATFORM_ROLES) + 1):
+        for roles in map(frozenset, combinations(PLATFORM_ROLES, count)):
+            if held_by(None, roles).issuperset(permissions) and not any(roles > fewer for fewer in found):
+                found.append(roles)
+    return found
 
 
 async def who_may(
     session: Session, permissions: Collection[Permission], *, after: str | None, limit: int
 ) -> list[Operator]:
-    """Up to `limit` operators with ids after one who are not disabled and may do all of these, by their ids."""
-    roles = [role for role, held in PLATFORM_ROLES.items() if held.issuperset(permissions)]
-    found = await session.execute(_WHO_MAY, {"roles": roles, "after": after, "limit": limit})
-    return [Operator(row.id, row.name) for row in found]
+    """Up to `limit` operators with ids after one who are not disabled and may do all of these, by their ids.
+
+    What one role lacks another of the same person may give, as in `may_now`.
+    """
+    column = user_account.c
+    held = type_coerce(column.platform_roles, ARRAY(Text))
+    holds = [held.contains(sorted(roles)) for roles in _sets_of_roles(permissions)]
+    found = select(column.id, column.name).where(or_(false(), *holds), column.disabled_at.is_(None))
+    if after is not None:
+        found = found.where(column.id > after)
+    rows = await session.execute(found.order_by(column.id).limit(limit))
+    return [Operator(row.id, row.name) for row in rows]
 
 
 async def name_of(session: Session, user_id: str, permissions: Collection[Permission]) -> str | None:
