@@ -20,7 +20,7 @@ from sublet.billing.policy import Policy
 from sublet.billing.runway import BURNING, SUSPENDED_RATE, UNPAID, is_enough
 from sublet.core.clock import database_now
 from sublet.core.db import Session
-from sublet.core.locks import Space, alone
+from sublet.core.locks import ALL, Space, alone
 from sublet.core.outbox import publish
 
 NOTICES = (7, 3, 1)
@@ -95,7 +95,7 @@ _KEPT = text(
 
 async def review_alone(session: Session) -> None:
     """Let no other review of funds, and nothing that its clocks end, go on before the session's transaction is over."""
-    await alone(session, Space.FUNDS_CLOCK)
+    await alone(session, Space.FUNDS_CLOCK, ALL)
 
 
 def is_unpaid(row: Row[Any], policy: Policy) -> bool:

@@ -18,7 +18,7 @@ from sublet.billing.policy import Policy
 from sublet.billing.runway import SUSPENDED_RATE
 from sublet.billing.spend import SpendingLimit
 from sublet.core.db import Session
-from sublet.core.locks import Space, alone
+from sublet.core.locks import ALL, Space, alone
 from sublet.core.outbox import publish
 
 
@@ -78,7 +78,7 @@ async def review_limits(session: Session, *, policy: Policy) -> list[LimitAction
     The steps count as taken when the session's transaction commits, so the caller acts on them in the same one, and
     lets nobody else review meanwhile.
     """
-    await alone(session, Space.SPENDING_LIMITS)
+    await alone(session, Space.SPENDING_LIMITS, ALL)
     limits = await spend.every_limit(session, policy=policy)
     for limit in limits:
         await _tell(session, limit, policy=policy)

@@ -54,6 +54,9 @@ class Space(IntEnum):
     """What stops an organization's launches."""
 
 
+ALL = ""
+"""For `alone`: there is one of it, whoever asks."""
+
 MIGRATION = 7_351_902
 """The lock of a migration, which lasts for longer than a transaction: one number, that no space has."""
 
@@ -62,14 +65,17 @@ _TAKE = text("SELECT pg_advisory_lock(:lock)")
 _GIVE_BACK = text("SELECT pg_advisory_unlock(:lock)")
 
 
-async def alone(session: Session, space: Space, whose: str = "") -> None:
+async def alone(session: Session, space: Space, whose: str) -> None:
     """Be the only one in a space, among those who name the same `whose`, until the session's transaction ends."""
     await session.execute(_ALONE, {"space": space.value, "whose": whose})
 
 
 @contextmanager
 def migrating(connection: Connection) -> Iterator[None]:
-    """Be the only one who migrates, waiting for another as long as that takes. No transaction is open at the end."""
+    """Be the only one who migrates, waiting for another as long as that takes.
+
+    Whoever fails within rolls back before leaving: in a failed transaction the lock could not be given back.
+    """
     connection.execute(_TAKE, {"lock": MIGRATION})
     try:
         yield

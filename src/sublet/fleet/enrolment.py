@@ -13,7 +13,7 @@ from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.errors import Conflict, InvalidInput
 from sublet.core.ids import new_id
-from sublet.core.locks import Space, alone
+from sublet.core.locks import ALL, Space, alone
 from sublet.core.settings import Settings
 from sublet.core.work import leases
 from sublet.fleet import addresses, certificates, join_tokens, node_ports, nodes, revocations, trial
@@ -272,7 +272,7 @@ def _read_address(address: str) -> str:
 
 
 async def _refuse_taken(session: Session, node_id: str | None, *, name: str, address: str, port: int) -> None:
-    await alone(session, Space.NODE_NAMES)
+    await alone(session, Space.NODE_NAMES, ALL)
     rows = await session.execute(
         select(node.c.id, node.c.name).where(
             node.c.removed_at.is_(None),
@@ -287,7 +287,7 @@ async def _refuse_taken(session: Session, node_id: str | None, *, name: str, add
 
 
 async def _refuse_other_machine(session: Session, node_id: str, key: str) -> None:
-    await alone(session, Space.NODE_NAMES)
+    await alone(session, Space.NODE_NAMES, ALL)
     other = (
         await session.execute(select(node.c.name).where(node.c.host_public_key == key, node.c.id != node_id))
     ).scalar_one_or_none()
