@@ -20,7 +20,8 @@ def sku(cli: Cli) -> dict[str, Any]:
 class TestOffers:
     def test_lists_shape_rate_and_what_is_free(self, cli: Cli) -> None:
         lines = cli.run("offers").stdout.splitlines()
-        assert lines[0].split() == ["OFFER", "NAME", "VCPU", "MEMORY", "DISK", "GPU", "RATE", "FREE", "LIMITS"]
+        names = ["OFFER", "NAME", "VCPU", "MEMORY", "DISK", "GPU", "RATE", "SUSPENDED", "FREE", "LIMITS"]
+        assert lines[0].split() == names
         assert lines[2].startswith("gpu-a100")
         assert "1 × A100" in lines[2]
         assert "2.40 USD/h" in lines[2]

@@ -54,6 +54,8 @@ OPENED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("operator/NodePorts.tsx", "/operator/nodes/nd_1", ("Ports",)),
     ("operator/NodeCorrection.tsx", "/operator/nodes/nd_1", ("Correct", "Remove")),
     ("operator/NodeLife.tsx", "/operator/nodes/nd_1", ("Drain",)),
+    ("operator/money/DisputesPage.tsx", "/operator/money/disputes", ("Evidence of dsp_1",)),
+    ("operator/money/FindingsPage.tsx", "/operator/money/findings", ("Resolve ledger.balance_drift of acc_12",)),
     ("operator/money/FindingPage.tsx", "/operator/money/findings/fnd_1", ("Resolve",)),
     ("operator/money/RequestsPage.tsx", "/operator/money/requests", ("Grant rrq_1",)),
     ("operator/money/CreditsPage.tsx", "/operator/money/credits", ("Make a code", "Give credit", "End SPRING-7Q4M-X2")),

@@ -54,7 +54,7 @@ async def open_decision(page: Page, url: str, reason: str, verb: str, answer: st
 
 
 async def grant(asker: Page, second: Page, url: str, reason: str) -> None:
-    """Grant it, which takes two: one asks, somebody else approves, and the first does it."""
+    """Grant it, which takes two where it is above 20.00: one asks, somebody else approves, and the first does it."""
     dialog = await open_decision(asker, url, reason, "Grant", "Of course")
     await expect(dialog.get_by_text("Somebody else has to approve it first")).to_be_visible(timeout=SLOW_MS)
     await second.goto(f"{url}/operator/approvals?state=requested")
@@ -79,15 +79,15 @@ def another_operator(demo: Demo) -> Person:
 class TestARefund:
     async def test_is_asked_for_granted_sent_back_and_the_next_one_declined(self, browser: Browser, demo: Demo) -> None:
         url, person = demo.info.url, new_customer(demo, "Mary")
-        top_up = paid(person, "20.00", PLAIN)
+        top_up = paid(person, "40.00", PLAIN)
         customer, page = await enter(browser, person)
         operator, desk = await enter(browser, the_operator(demo))
         other, second = await enter(browser, another_operator(demo))
 
-        await ask_back(page, url, top_up, "5.00", "five too many, says Mary")
-        assert person.get("/wallet")["available"]["amount"] == "20.00"
+        await ask_back(page, url, top_up, "25.00", "too many, says Mary")
+        assert person.get("/wallet")["available"]["amount"] == "40.00"
         await picture(page, "money/1-asked")
-        await grant(desk, second, url, "five too many, says Mary")
+        await grant(desk, second, url, "too many, says Mary")
         await picture(desk, "money/2-granted")
         until("the refund", lambda: person.get("/refunds")["items"][0]["state"] == "succeeded")
         await page.goto(f"{url}/billing?view=refunds")
@@ -109,17 +109,17 @@ class TestARefund:
         self, browser: Browser, demo: Demo
     ) -> None:
         url, person = demo.info.url, new_customer(demo, "Rosa")
-        top_up = paid(person, "20.00", REFUND_FAILS)
+        top_up = paid(person, "40.00", REFUND_FAILS)
         customer, page = await enter(browser, person)
         operator, desk = await enter(browser, the_operator(demo))
         other, second = await enter(browser, another_operator(demo))
         for time in ("first", "second"):
-            await ask_back(page, url, top_up, "8.00", f"the {time} time, says Rosa")
+            await ask_back(page, url, top_up, "28.00", f"the {time} time, says Rosa")
             await grant(desk, second, url, f"the {time} time, says Rosa")
             until(
                 "the card to refuse it", lambda: {one["state"] for one in person.get("/refunds")["items"]} == {"failed"}
             )
-            assert person.get("/wallet")["available"]["amount"] == "20.00"
+            assert person.get("/wallet")["available"]["amount"] == "40.00"
         await page.goto(f"{url}/billing?view=refunds")
         await expect(page.get_by_text("The card did not take it. The money is back in your balance.")).to_have_count(2)
         await desk.goto(f"{url}/operator/money/refunds?state=failed")

@@ -79,7 +79,8 @@ class TestRequests:
         assert {name: this[name] for name in earlier} == earlier
         more = {name: value for name, value in this.items() if name not in earlier}
         new = {"apply.limits.network_bits_per_second": 0, "apply.ports": [], "apply.environment": {}}
-        assert more == {**new, "apply.node_network": False}
+        new |= {"apply.node_network": False, "apply.gives_back": False, "apply.same_organization": []}
+        assert more == new
 
     def test_of_this_control_plane_mean_to_an_earlier_helper_what_it_knows_of_them(
         self, helpers: tuple[Path, Path]
