@@ -1,19 +1,23 @@
 """A settlement costs so many statements however many it settles, and one that is at fault stops nobody else."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import event, text
 
-from sublet.billing import extension, settlement, watermarks
+from sublet.billing import extension, meters, settlement, watermarks
 from sublet.billing.batches import START, Place
 from sublet.core.db import Database, Session
+from sublet.core.money import Rate
 from sublet.ledger import credits, holds
 from tests.billing.usage import EAGER, POLICY, Subject, charged_micro, new_running, new_subject, observe_until
 from tests.ledger.books import assert_books_are_sound, key, usd
+from tests.support.locks import until_somebody_waits
 from tests.support.policy import DEFAULT_POLICY
 
 pytestmark = pytest.mark.anyio
@@ -32,6 +36,33 @@ def statements(database: Database) -> Iterator[list[str]]:
         yield seen
     finally:
         event.remove(database.pool.sync_engine, "before_cursor_execute", note)
+
+
+TURN = 20_261_129
+"""The lock that a settlement waits for between its look at what is due and the lock of the first meter."""
+
+
+@contextmanager
+def a_turn_before_what_is_due(database: Database) -> Iterator[None]:
+    """Whoever looks for what is due waits for the turn once it has its snapshot, and before it has a meter."""
+
+    def wait(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_more: Any) -> tuple[str, Any]:
+        due = "settle_due_at <= statement_timestamp()"
+        waits = f"(SELECT pg_advisory_xact_lock_shared({TURN})::text) IS NOT NULL AND {due}"
+        return statement.replace(due, waits), parameters
+
+    event.listen(database.pool.sync_engine, "before_cursor_execute", wait, retval=True)
+    try:
+        yield
+    finally:
+        event.remove(database.pool.sync_engine, "before_cursor_execute", wait)
+
+
+@pytest.fixture
+def other(owner_url: str) -> Iterator[psycopg.Connection[Any]]:
+    """Somebody else, whose turn it is first."""
+    with psycopg.connect(owner_url, autocommit=True) as connection:
+        yield connection
 
 
 async def _due(session: Session, *, promo: bool = False, **options: Any) -> Subject:
@@ -146,6 +177,34 @@ class TestABatch:
             before = await _read_by(session, "meter_segment_subject_id_period_excl")
             assert (await settlement.settle_due(session, policy=DEFAULT_POLICY)).taken == 20
             assert await _read_by(session, "meter_segment_subject_id_period_excl") == before
+
+
+class TestSomebodyInBetween:
+    async def test_has_nothing_recorded_that_was_not_charged(
+        self, database: Database, other: psycopg.Connection[Any]
+    ) -> None:
+        """The tick ends a suspended rate after the settlement has begun to look, and before it has the meter."""
+        async with database.transaction() as session:
+            subject = await new_subject(
+                session, policy=EAGER, started_ago=4000, held=usd("5"), disk_rate=Rate.parse("0.0036", "USD")
+            )
+            await observe_until(session, subject, 100)
+            await meters.switch(session, subject.id, "suspended", subject.at(100))
+            await meters.suspend_until(session, subject.id, subject.at(1000))
+            await observe_until(session, subject, 3000, since=100)
+        other.execute("SELECT pg_advisory_lock(%s)", [TURN])
+        with a_turn_before_what_is_due(database):
+            settling = asyncio.create_task(settlement.settle_all(database, policy=DEFAULT_POLICY))
+            await until_somebody_waits(database)
+            async with database.transaction() as session:
+                assert await watermarks.tick(session) == 3, "it ran, was suspended, and is a disk"
+            other.execute("SELECT pg_advisory_unlock(%s)", [TURN])
+            await settling
+        async with database.transaction() as session:
+            captured = "SELECT sum(amount) FROM ledger.hold_event WHERE hold_id = :hold_id AND kind = 'captured'"
+            found = await session.execute(text(captured), {"hold_id": subject.hold_id})
+            assert found.scalar_one() == await charged_micro(session, subject) == 100 * 100 + 900 * 10 + 2000
+            await assert_books_are_sound(session)
 
 
 class TestTransactions:

@@ -49,20 +49,27 @@ _SEGMENTS = """
 """By an array of subjects: the index of open segments finds those, and not the one that refuses overlaps."""
 
 # Whoever asks for the next ones says after which, so that each is looked at once, whatever became of it. The time of
-# the statement ends the look into the index, which the time of each row could not. Everything is locked before it is
-# read: a segment that a tick works on is waited for, and those that need no tick are locked as well.
-_TAKE = text(
+# the statement ends the look into the index, which the time of each row could not.
+_LOCK_DUE = text(
+    """
+    SELECT array_agg(subject_id ORDER BY settle_due_at, subject_id) AS subject_ids, max(settle_due_at) AS last_due_at,
+           statement_timestamp() AS as_of
+      FROM (SELECT subject_id, settle_due_at FROM meter
+             WHERE settle_due_at <= statement_timestamp() AND stopped_at IS NULL
+               AND (settle_due_at, subject_id) > (CAST(:after_time AS timestamptz), :after_subject)
+             ORDER BY settle_due_at, subject_id LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED) due
+    """
+)
+# Segments are begun and ended under the lock of their meter. What reads them begins after that is had: a statement that
+# takes it as well would not see what was begun since it looked, and the one that records what was charged would. A
+# segment that a tick works on is waited for, and those that need no tick are locked as well.
+_TICK_AND_OWE = text(
     f"""
-    WITH due AS (
-      SELECT subject_id, settle_due_at FROM meter
-       WHERE settle_due_at <= statement_timestamp() AND stopped_at IS NULL
-         AND (settle_due_at, subject_id) > (CAST(:after_time AS timestamptz), :after_subject)
-       ORDER BY settle_due_at, subject_id LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED
-    ), locked AS (
+    WITH locked AS (
       {
         _SEGMENTS.format(
             metered_to=f"greatest(s.metered_to, {watermarks.METERED_TO_NOW})",
-            subject_ids="ARRAY(SELECT subject_id FROM due)",
+            subject_ids=":subject_ids",
         )
     }
        ORDER BY s.id FOR NO KEY UPDATE OF s
@@ -70,10 +77,7 @@ _TAKE = text(
       UPDATE meter_segment s SET metered_to = locked.metered_to FROM locked
        WHERE s.id = locked.id AND s.metered_to < locked.metered_to
     )
-    SELECT taken.*, owed.*
-      FROM (SELECT array_agg(subject_id ORDER BY settle_due_at, subject_id) AS taken_ids,
-                   max(settle_due_at) AS last_due_at, statement_timestamp() AS as_of FROM due) taken
-      LEFT JOIN ({_OWED.format(segments="locked")}) owed ON true
+    {_OWED.format(segments="locked")}
      ORDER BY month, currency, meter_kind
     """  # noqa: S608 - only constant expressions
 )
@@ -91,14 +95,13 @@ async def take(session: Session, *, after: Place, limit: int) -> Taken | None:
     Meters that somebody else works on are not taken. What runs over the end of a month is cut there.
     """
     asked = {"after_time": after[0], "after_subject": after[1], "limit": limit}
-    rows = (await session.execute(_TAKE, asked)).all()
-    first = rows[0]
-    if first.taken_ids is None:
+    due = (await session.execute(_LOCK_DUE, asked)).one()
+    if due.subject_ids is None:
         return None
-    subject_ids: list[str] = first.taken_ids
-    owed = [row for row in rows if row.month is not None]
+    subject_ids: list[str] = due.subject_ids
+    owed = (await session.execute(_TICK_AND_OWE, {"subject_ids": subject_ids})).all()
     if any(row.crosses for row in owed):
         if await month_edges.split(session, subject_ids):
             await watermarks.tick_subjects(session, subject_ids)
-        owed = list((await session.execute(_OWED_AFTER, {"subject_ids": subject_ids})).all())
-    return Taken(subject_ids, owed, (first.last_due_at.isoformat(), subject_ids[-1]), first.as_of)
+        owed = (await session.execute(_OWED_AFTER, {"subject_ids": subject_ids})).all()
+    return Taken(subject_ids, list(owed), (due.last_due_at.isoformat(), subject_ids[-1]), due.as_of)
