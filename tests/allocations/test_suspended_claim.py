@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sublet.allocations import suspended_claim, suspension
 from sublet.allocations.suspended_claim import WAITING, WAITS_DAYS
 from sublet.allocations.work import resumption as resumption_work
+from sublet.billing import watermarks
 from sublet.catalog import prices
 from sublet.core.actors import system_actor
 from sublet.core.db import Database
@@ -308,6 +309,39 @@ class TestResuming:
         await rental.work_until(allocation_id, "released")
         assert await claimed(rental, allocation_id) == []
         assert await rental.disagreements() == []
+
+
+class TestWhatIsResumed:
+    """It costs the suspended rate until its node opens it, since it has its claim."""
+
+    async def later(self, rental: Rental, clock: Clock, allocation_id: str) -> str:
+        """At which rate it is metered an hour after it was resumed, of which its node has not heard."""
+        await rental.resume(allocation_id)
+        clock.later(HOUR)
+        async with rental.database.transaction() as session:
+            await watermarks.tick(session)
+        assert (await rental.row(allocation_id)).state == "suspended"
+        assert await claimed(rental, allocation_id) == ALL
+        return await kind(rental, allocation_id)
+
+    async def test_with_the_claim_that_it_kept(self, rental: Rental, clock: Clock) -> None:
+        allocation_id = await suspended(rental)
+        clock.later(4 * HOUR - 60)
+        assert await self.later(rental, clock, allocation_id) == "suspended"
+
+    async def test_with_the_claim_that_it_has_again(self, rental: Rental, clock: Clock) -> None:
+        allocation_id = await without_claim(rental, clock)
+        assert await kind(rental, allocation_id) == "disk"
+        assert await self.later(rental, clock, allocation_id) == "suspended"
+
+    async def test_with_the_claim_that_nobody_has_taken_in_time(self, rental: Rental, clock: Clock) -> None:
+        """Its disk's rate applied from when it was said to, and the suspended one does from when it is resumed."""
+        allocation_id = await suspended(rental)
+        clock.later(4 * HOUR + 60)
+        async with rental.database.transaction() as session:
+            await watermarks.tick(session)
+        assert (await kind(rental, allocation_id), await claimed(rental, allocation_id)) == ("disk", ALL)
+        assert await self.later(rental, clock, allocation_id) == "suspended"
 
 
 class TestByItself:

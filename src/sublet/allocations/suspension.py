@@ -126,10 +126,11 @@ async def suspend(session: Session, actor: Actor, allocation: Allocation, *, cau
 
 
 async def resume(session: Session, actor: Actor, allocation: Allocation) -> bool:
-    """Want a locked allocation active again; it costs the running rate once the node has opened it. False where others
-    have the claim that it gave back, and nothing was changed then.
+    """Want a locked allocation active again; it costs the running rate once the node has opened it, and the suspended
+    one until then, for it has its claim. False where others have the claim that it gave back, and nothing was changed
+    then.
 
-    One that the node has not closed yet costs it from here on: it may well run all the time.
+    One that the node has not closed yet costs the running rate from here on: it may well run all the time.
     """
     gpus = await suspended_claim.take_again(session, allocation)
     if gpus is None:
@@ -139,8 +140,12 @@ async def resume(session: Session, actor: Actor, allocation: Allocation) -> bool
     await rows.want(session, allocation.id, wanted="active", suspended_for=None, **has_claim)
     await meters.wait_for(session, allocation.id, None)
     await operations.start(session, allocation.id, allocation.organization_id, "resume")
+    now = await database_now(session)
     if allocation.state is AllocationState.ACTIVE:
-        await meters.switch(session, allocation.id, "running", await database_now(session))
+        await meters.switch(session, allocation.id, "running", now)
+    else:
+        await meters.switch(session, allocation.id, "suspended", now)  # what had its disk alone
+        await meters.suspend_until(session, allocation.id, None)  # what kept its claim, and does so from here on
     return True
 
 
