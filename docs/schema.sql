@@ -3657,6 +3657,7 @@ CREATE TABLE public.price (
     CONSTRAINT price_check CHECK (((suspended_nano_per_hour >= 0) AND (suspended_nano_per_hour <= nano_per_hour))),
     CONSTRAINT price_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
     CONSTRAINT price_disk CHECK ((((suspended_claim = 'always'::text) = (disk_nano_per_hour IS NULL)) AND ((disk_nano_per_hour >= 0) AND (disk_nano_per_hour <= suspended_nano_per_hour)))),
+    CONSTRAINT price_disk_not_free CHECK (((disk_nano_per_hour > 0) OR (suspended_nano_per_hour = 0) OR (disk_nano_per_hour IS NULL))),
     CONSTRAINT price_nano_per_hour_check CHECK ((nano_per_hour >= 0)),
     CONSTRAINT price_suspended_claim CHECK ((suspended_claim = ANY (ARRAY['none'::text, 'hours'::text, 'always'::text]))),
     CONSTRAINT price_suspended_claim_hours CHECK ((((suspended_claim = 'hours'::text) = (suspended_claim_hours IS NOT NULL)) AND ((suspended_claim_hours >= 1) AND (suspended_claim_hours <= 8760)))),

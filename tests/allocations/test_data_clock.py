@@ -8,6 +8,7 @@ from sublet.billing import data_clock
 from sublet.billing.funds import FundsAction
 from sublet.core.money import Money
 from sublet.ledger.adjustments import adjust
+from tests.allocations.rental import offer
 from tests.allocations.site import Site
 from tests.support.app import Web
 from tests.support.policy import DEFAULT_LAUNCHES, DEFAULT_POLICY
@@ -93,8 +94,11 @@ class TestItsEnd:
 
 
 class TestItsDate:
-    @pytest.mark.parametrize(("cause", "shown"), [("funds", True), ("customer", False)])
-    async def test_is_shown_with_what_it_is_for(self, site: Site, cause: str, *, shown: bool) -> None:
+    @pytest.mark.parametrize(
+        ("cause", "suspended", "shown"), [("funds", "0", True), ("customer", "0", False), ("customer", "0.036", True)]
+    )
+    async def test_is_shown_with_what_it_is_for(self, site: Site, cause: str, suspended: str, *, shown: bool) -> None:
+        site.rental.sku = await offer(site.web.database, "asleep", suspended=suspended)
         allocation_id = await kept(site, cause=cause, ended=False)
         async with site.web.database.reading() as session:
             one = await whole.of(

@@ -7,10 +7,11 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from sublet.allocations import suspended_claim, suspension
+from sublet.allocations import suspended_claim, suspension, upcoming_spend
 from sublet.allocations.suspended_claim import WAITING, WAITS_DAYS
 from sublet.allocations.work import resumption as resumption_work
 from sublet.billing import watermarks
+from sublet.billing.standing import standing
 from sublet.catalog import prices
 from sublet.core.actors import system_actor
 from sublet.core.db import Database
@@ -342,6 +343,42 @@ class TestWhatIsResumed:
             await watermarks.tick(session)
         assert (await kind(rental, allocation_id), await claimed(rental, allocation_id)) == ("disk", ALL)
         assert await self.later(rental, clock, allocation_id) == "suspended"
+
+
+async def resumed_costs(rental: Rental, allocation_id: str, *, resuming: bool = False) -> tuple[str, str]:
+    """What it adds to what is spent once it runs, by which its resumption is weighed, and what is spent then."""
+    organization = rental.actor.organization
+    async with rental.database.reading() as session:
+        stands = await standing(session, organization, currency="USD", policy=DEFAULT_POLICY)
+        if resuming:
+            more = await upcoming_spend.more_to_come(session, organization, currency="USD")
+        else:
+            more = await upcoming_spend.more_of(session, allocation_id, currency="USD")
+    return more.decimal_string(), (stands.runway.burn + more).decimal_string()
+
+
+class TestWhatAResumptionAdds:
+    """Beside what its meter says that it costs already, in whatever order its times and its node came about."""
+
+    async def test_to_one_with_its_claim(self, rental: Rental) -> None:
+        assert await resumed_costs(rental, await suspended(rental)) == ("0.324", "0.36")
+
+    async def test_to_one_whose_time_is_over_and_who_has_its_claim_still(self, rental: Rental, clock: Clock) -> None:
+        allocation_id = await suspended(rental)
+        clock.later(4 * HOUR + 60)
+        async with rental.database.transaction() as session:
+            await watermarks.tick(session)
+        await rental.run("UPDATE meter SET observed_to = clock_timestamp() WHERE subject_id = :id", id=allocation_id)
+        assert (await rental.row(allocation_id)).claim_ended_at is None
+        assert await resumed_costs(rental, allocation_id) == ("0.3564", "0.36")
+
+    async def test_to_one_without_its_claim(self, rental: Rental, clock: Clock) -> None:
+        assert await resumed_costs(rental, await without_claim(rental, clock)) == ("0.3564", "0.36")
+
+    async def test_to_one_that_is_being_resumed(self, rental: Rental) -> None:
+        allocation_id = await suspended(rental)
+        await rental.resume(allocation_id)
+        assert await resumed_costs(rental, allocation_id, resuming=True) == ("0.324", "0.36")
 
 
 class TestByItself:

@@ -312,6 +312,7 @@ class TestTermsOfSuspension:
             "'hours', 9999, 4",
             "'always', NULL, 4",
             "'hours', 4, 6",
+            "'hours', 4, 0",
         ],
     )
     async def test_are_held_by_the_database(self, database: Database, sku_id: str, terms: str) -> None:

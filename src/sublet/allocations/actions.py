@@ -76,11 +76,6 @@ class Situation:
     state: AllocationState
     wanted: str
     suspended_for: str | None
-    nano_per_hour: int
-    suspended_nano_per_hour: int
-    disk_nano_per_hour: int | None
-    currency: str
-    claim_ended: bool
 
     @classmethod
     def of(cls, allocation: Allocation | Row[Any]) -> "Situation":
@@ -90,19 +85,7 @@ class Situation:
             AllocationState(allocation.state),
             allocation.wanted,
             allocation.suspended_for,
-            allocation.nano_per_hour,
-            allocation.suspended_nano_per_hour,
-            allocation.disk_nano_per_hour,
-            allocation.currency,
-            allocation.claim_ended_at is not None,
         )
-
-    @property
-    def more(self) -> Rate:
-        """What it costs an hour while it runs, beyond what it costs suspended as it is now."""
-        disk = self.disk_nano_per_hour if self.claim_ended else None
-        suspended = self.suspended_nano_per_hour if disk is None else disk
-        return Rate(max(0, self.nano_per_hour - suspended), self.currency)
 
     @property
     def is_closing(self) -> bool:
@@ -169,6 +152,7 @@ def why_not_resume(
     now: Situation,
     stands: Standing,
     *,
+    more: Rate,
     resuming: Rate,
     stopped: bool,
     node_standing: NodeState,
@@ -186,7 +170,7 @@ def why_not_resume(
         return _CLOSING
     return (
         why_not_run_there(now, node_standing)
-        or why_not_afford(now, stands, resuming=resuming, stopped=stopped, policy=policy)
+        or why_not_afford(now, stands, more=more, resuming=resuming, stopped=stopped, policy=policy)
         or why_not_fit(now, has_room=has_room)
     )
 
@@ -215,18 +199,18 @@ def no_room(now: Situation) -> Refusal:
 
 
 def why_not_afford(
-    now: Situation, stands: Standing, *, resuming: Rate, stopped: bool, policy: Policy
+    now: Situation, stands: Standing, *, more: Rate, resuming: Rate, stopped: bool, policy: Policy
 ) -> Refusal | None:
     """What is suspended runs again, by itself or not, only if wallet and spending limits carry it beyond the grace.
 
-    `resuming` is what everything will cost that is being resumed or set up already, and `stopped` says whether an
-    operator has to see to the organization's payments first. The grace is paid out of what is left: nobody gets another
-    one by suspending and resuming within it.
+    `more` is what it will cost beyond what it costs now, `resuming` what everything that is being resumed or set up
+    already will, and `stopped` says whether an operator has to see to the organization's payments first. The grace is
+    paid out of what is left: nobody gets another one by suspending and resuming within it.
     """
     if stopped:
         return why_stopped(outcome=_STAYS)
-    if not stands.out_of_funds and stands.bears(now.more + resuming, policy=policy):
-        limit = stands.limit_against(now.more, beside=resuming, subject_id=now.id, policy=policy)
+    if not stands.out_of_funds and stands.bears(more + resuming, policy=policy):
+        limit = stands.limit_against(more, beside=resuming, subject_id=now.id, policy=policy)
         return None if limit is None else _beyond(limit, by_itself=now.suspended_for == "limit")
     by_itself = now.suspended_for == "funds"
     then = "It resumes by itself once a top-up is enough." if by_itself else "Top up the wallet, then resume it."

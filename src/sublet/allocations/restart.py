@@ -55,13 +55,13 @@ async def anew(
     if now.state is not AllocationState.LOST:
         return Anew(None, actions.why_not_restart(actor, now, None))
     sku = await skus.get(session, lost.sku_id)
-    price = (await prices.in_force(session, [sku.id], currency=now.currency)).get(sku.id) if sku.active else None
+    price = (await prices.in_force(session, [sku.id], currency=lost.currency)).get(sku.id) if sku.active else None
     if price is None:
         launching: Refusal | None = Refusal(
             NotSold, "Its kind is not sold any more.", "Release it, and launch another."
         )
     else:
-        means = await offers.means_of(session, actor, currency=now.currency, policy=policy, launches=launches)
+        means = await offers.means_of(session, actor, currency=lost.currency, policy=policy, launches=launches)
         if means is not None:
             means = replace(means, available=means.available + await _given_back(session, lost))
         is_free = bool(await placement.candidates(session, sku, during=FROM_NOW_ON, limit=1))

@@ -64,6 +64,7 @@ async def request_resumption(session: Session, actor: Actor, id_or_name: str, *,
     if refusal := actions.why_not_resume(
         now,
         stands,
+        more=await upcoming_spend.more_of(session, allocation.id, currency=allocation.currency),
         resuming=to_come,
         stopped=stopped,
         node_standing=at,
@@ -99,7 +100,8 @@ async def run_again(session: Session, allocation_id: str, *, policy: Policy) -> 
     stands = await standing(session, allocation.organization_id, currency=allocation.currency, policy=policy)
     to_come = await upcoming_spend.more_to_come(session, allocation.organization_id, currency=allocation.currency)
     stopped = await launches.are_stopped(session, allocation.organization_id)
-    if refusal := actions.why_not_afford(now, stands, resuming=to_come, stopped=stopped, policy=policy):
+    more = await upcoming_spend.more_of(session, allocation.id, currency=allocation.currency)
+    if refusal := actions.why_not_afford(now, stands, more=more, resuming=to_come, stopped=stopped, policy=policy):
         await _wait(session, allocation, "limit" if refusal.error is SpendingLimitForbids else "funds")
         return
     actor = system_actor(allocation.suspended_for)

@@ -14,8 +14,7 @@ TOLD_SECONDS = 3600
 
 _TARGET = text(
     """
-    SELECT a.id, n.node_id, n.name AS node_name, a.login, n.address AS host, n.port, a.state, a.wanted, a.suspended_for,
-           a.nano_per_hour, a.suspended_nano_per_hour, a.disk_nano_per_hour, a.claim_ended_at, a.currency
+    SELECT a.id, n.node_id, n.name AS node_name, a.login, n.address AS host, n.port, a.state, a.wanted, a.suspended_for
       FROM allocation a JOIN node_capacity n USING (node_id)
      WHERE a.organization_id = :organization_id AND a.id = :allocation_id
     """

@@ -6,8 +6,9 @@ from datetime import datetime
 
 from sqlalchemy import text
 
+from sublet.billing import rates
 from sublet.billing.charges import charged_micro_sql, whole_seconds_sql
-from sublet.billing.runway import RATE_ENDS, SUSPENDED_RATE
+from sublet.billing.runway import RATE_ENDS
 from sublet.core.db import Session
 from sublet.core.money import Money, Rate
 
@@ -18,8 +19,7 @@ _POSTED = whole_seconds_sql("lower(s.period)", "s.posted_to")
 
 COST = f"""
     SELECT m.subject_id, m.currency, charged.micro AS charged, used.accrued, used.delivered_seconds,
-           CASE WHEN m.stopped_at IS NOT NULL THEN 0
-                WHEN m.kind = 'running' THEN m.nano_per_hour ELSE {SUSPENDED_RATE} END AS nano_per_hour,
+           CASE WHEN m.stopped_at IS NULL THEN {rates.NOW} ELSE 0 END AS nano_per_hour,
            least(m.observed_to, m.stopped_at) AS as_of
       FROM meter m
      CROSS JOIN (SELECT clock_timestamp() AS at) now

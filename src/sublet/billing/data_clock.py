@@ -15,9 +15,10 @@ from typing import Any
 
 from sqlalchemy import Row, text
 
+from sublet.billing import rates
 from sublet.billing.events import DataClockAnnounced, DataClockStopped
 from sublet.billing.policy import Policy
-from sublet.billing.runway import BURNING, SUSPENDED_RATE, UNPAID, is_enough
+from sublet.billing.runway import BURNING, UNPAID, is_enough
 from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.locks import ALL, Space, alone
@@ -87,7 +88,7 @@ _KEPT = text(
     SELECT m.subject_id
       FROM meter m
      WHERE m.organization_id = :organization_id AND m.currency = :currency AND NOT m.settled
-       AND m.stopped_at IS NULL AND m.kind <> 'running' AND (m.out_of_funds OR {SUSPENDED_RATE} > 0)
+       AND m.stopped_at IS NULL AND m.kind <> 'running' AND (m.out_of_funds OR {rates.NOW} > 0)
      ORDER BY m.subject_id
     """  # noqa: S608 - a constant expression
 )

@@ -12,10 +12,9 @@ from typing import Any, Literal
 
 from sqlalchemy import Row, text
 
-from sublet.billing import spend
+from sublet.billing import rates, spend
 from sublet.billing.events import SpendingAlerted, SpendingLimitReached
 from sublet.billing.policy import Policy
-from sublet.billing.runway import SUSPENDED_RATE
 from sublet.billing.spend import SpendingLimit
 from sublet.core.db import Session
 from sublet.core.locks import ALL, Space, alone
@@ -51,7 +50,7 @@ _RUNNING = text(
 )
 _STOPPED = text(
     f"""
-    SELECT subject_id, organization_id, currency, greatest(0, m.nano_per_hour - {SUSPENDED_RATE}) AS more
+    SELECT subject_id, organization_id, currency, {rates.MORE} AS more
       FROM meter m WHERE over_limit AND stopped_at IS NULL AND kind <> 'running'
      ORDER BY subject_id
     """  # noqa: S608 - a constant expression

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from sqlalchemy import DateTime, Row, bindparam, text
 
-from sublet.billing import clock_set_back
+from sublet.billing import clock_set_back, rates
 from sublet.billing.policy import Policy
 from sublet.catalog.meter_kinds import MeterKind
 from sublet.core.db import Session
@@ -71,14 +71,13 @@ _NOT_METERED = text(
     """
 )
 _RUNNING = text(
-    """
+    f"""
     SELECT subject_id, currency, observed_to,
            observed_to > clock_timestamp() - make_interval(secs => :recent_seconds) AS proven,
-           CASE kind WHEN 'running' THEN nano_per_hour WHEN 'disk' THEN disk_nano_per_hour
-                     ELSE suspended_nano_per_hour END AS nano_per_hour
-      FROM meter WHERE subject_id = ANY(:subject_ids) AND stopped_at IS NULL
+           {rates.NOW} AS nano_per_hour
+      FROM meter m WHERE subject_id = ANY(:subject_ids) AND stopped_at IS NULL
      ORDER BY subject_id
-    """
+    """  # noqa: S608 - a constant expression
 )
 _LOCK = text("SELECT * FROM meter WHERE subject_id = :subject_id FOR NO KEY UPDATE")
 _CHARGED_TO = text(
@@ -108,7 +107,12 @@ _OPEN_AT = text(
     VALUES (:subject_id, tstzrange(:at, :until), :kind, :price_id, :nano_per_hour, :at, :at)
     """
 )
-_SWITCH = text("UPDATE meter SET kind = :kind, suspended_until = NULL WHERE subject_id = :subject_id")
+_SWITCH = text(
+    f"""
+    UPDATE meter m SET kind = :kind, suspended_until = NULL WHERE subject_id = :subject_id
+    RETURNING {rates.NOW} AS nano_per_hour
+    """  # noqa: S608 - a constant expression
+)
 _SUSPEND_UNTIL = text(
     """
     UPDATE meter SET suspended_until = :until
@@ -286,13 +290,8 @@ async def _change(session: Session, meter: Row[Any], kind: Kind, at: datetime) -
     unmetered_to = (await session.execute(_UNMETERED_TO, {"subject_id": subject_id})).scalar_one()
     at = max(at, unmetered_to or at)
     at = await _end_segments(session, meter, at)
-    rate = {
-        "running": meter.nano_per_hour,
-        "suspended": meter.suspended_nano_per_hour,
-        "disk": meter.disk_nano_per_hour,
-    }[kind]
+    rate = (await session.execute(_SWITCH, {"subject_id": subject_id, "kind": kind})).scalar_one()
     await _open(session, subject_id, at, until=None, kind=kind, price_id=meter.price_id, rate=rate)
-    await session.execute(_SWITCH, {"subject_id": subject_id, "kind": kind})
 
 
 async def suspend_until(session: Session, subject_id: str, until: datetime | None) -> None:

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Row
 
+from sublet.billing import rates
 from sublet.billing.charges import charged_micro_sql, seconds_covered, whole_seconds_sql
 from sublet.billing.policy import Policy
 from sublet.core.money import Money, Rate
@@ -51,9 +52,6 @@ Time since the last observation counts while the next one may still prove it, wh
 that nobody will ever be charged for it, so nothing accrues and nothing is forecast until the subject is seen again.
 """
 
-SUSPENDED_RATE = "CASE m.kind WHEN 'disk' THEN m.disk_nano_per_hour ELSE m.suspended_nano_per_hour END"
-"""What an hour costs of a meter `m` that is suspended, with its claim or without."""
-
 # `if_resumed` is what it would spend if everything that lack of funds suspended ran again; `running_on` is whether
 # something runs that lack of funds does not suspend already, `waiting` whether something is suspended for lack of them,
 # `keeps` whether something is suspended that costs, or for that.
@@ -67,7 +65,7 @@ BURNING = f"""
            bool_or(m.kind = 'running' AND m.stopped_at IS NULL AND NOT m.out_of_funds) AS running_on,
            bool_or(m.kind <> 'running' AND m.stopped_at IS NULL AND m.out_of_funds) AS waiting,
            bool_or(m.kind <> 'running' AND m.stopped_at IS NULL
-                   AND (m.out_of_funds OR {SUSPENDED_RATE} > 0)) AS keeps
+                   AND (m.out_of_funds OR {rates.NOW} > 0)) AS keeps
       FROM meter m JOIN meter_segment s ON s.subject_id = m.subject_id AND NOT s.complete
      WHERE NOT m.settled {{scope}}
      GROUP BY m.organization_id, m.currency

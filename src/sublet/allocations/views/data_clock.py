@@ -8,12 +8,12 @@ from sqlalchemy import Row
 from sublet.billing.standing import Standing
 
 
-def data_kept_until(row: Row[Any], stands: Standing) -> datetime | None:
+def data_kept_until(row: Row[Any], stands: Standing, *, costs: bool) -> datetime | None:
     """When the allocation is released unless money comes in; None but for what is suspended and nobody pays for.
 
-    A row has `ended_at`, `wanted`, `suspended_for` and `suspended_nano_per_hour`.
+    A row has `ended_at`, `wanted` and `suspended_for`; `costs` says whether it costs anything as it is now.
     """
     if row.ended_at is not None or row.wanted != "suspended":
         return None
-    unpaid = row.suspended_for == "funds" or row.suspended_nano_per_hour > 0
+    unpaid = row.suspended_for == "funds" or costs
     return stands.data_kept_until if unpaid else None

@@ -15,8 +15,7 @@ from sublet.core.db import Session
 
 _OF = text(
     """
-    SELECT a.id, a.state, a.wanted, a.suspended_for, a.nano_per_hour, a.suspended_nano_per_hour,
-           a.disk_nano_per_hour, a.claim_ended_at, a.currency, n.address
+    SELECT a.id, a.state, a.wanted, a.suspended_for, n.address
       FROM allocation a JOIN node_capacity n USING (node_id) WHERE a.id = :allocation_id
     """
 )

@@ -76,7 +76,7 @@ _PAGE = f"""
        AND (:include_ended OR a.ended_at IS NULL) AND a.seq < :before
      ORDER BY a.seq DESC LIMIT :limit
 """  # noqa: S608 - only constant expressions
-_OWN_COLUMNS = """, a.wanted, a.suspended_for, a.suspended_nano_per_hour, a.login, n.address, n.port,
+_OWN_COLUMNS = """, a.wanted, a.suspended_for, a.login, n.address, n.port,
            a.nano_per_hour AS price,
            (SELECT jsonb_object_agg(l.key, l.value) FROM allocation_label l
                  WHERE l.allocation_id = a.id) AS labels"""
@@ -145,7 +145,7 @@ def _funds(row: Row[Any], stands: Standing) -> FundsSummaryOut:
     return FundsSummaryOut(
         runway_seconds=stands.runway.seconds,
         warning=stands.warning,
-        data_kept_until=data_kept_until(row, stands),
+        data_kept_until=data_kept_until(row, stands, costs=row.rate > 0),
     )
 
 

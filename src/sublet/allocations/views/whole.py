@@ -49,7 +49,7 @@ from sublet.scheduling.offers import Launches
 
 _WHOLE = """
     SELECT a.id, a.organization_id, a.name, a.state, a.wanted, a.suspended_for, a.nano_per_hour,
-           a.suspended_nano_per_hour, a.disk_nano_per_hour, a.claim_ended_at, a.currency, a.sku, a.price,
+           a.claim_ended_at, a.currency, a.sku, a.price,
            a.login, a.created_at,
            a.started_at, a.ended_at, a.release_requested_at, a.failure, a.enforced, a.evidence, a.operation_id,
            a.sku_id, a.hold_id, a.claim_kept_until, a.waits_since,
@@ -77,7 +77,7 @@ async def of(session: Session, actor: Actor, id_or_name: str, *, policy: Policy,
     stands = await standing(session, row.organization_id, currency=row.currency, policy=policy)
     stopped = await are_stopped(session, row.organization_id)
     to_come = await upcoming_spend.more_to_come(session, row.organization_id, currency=row.currency)
-    funds = _funds(row, stands)
+    funds = _funds(row, stands, cost)
     at = await node_states.standing(session, row.node_id)
     anew = await restart.anew(session, actor, row, policy=policy, launches=launches)
     published = [] if row.ended_at is not None else await ports.of(session, row.id)
@@ -116,6 +116,7 @@ async def of(session: Session, actor: Actor, id_or_name: str, *, policy: Policy,
             actor,
             row,
             stands,
+            more=await upcoming_spend.more_of(session, row.id, currency=row.currency),
             to_come=to_come,
             stopped=stopped,
             node_standing=at,
@@ -129,14 +130,14 @@ async def of(session: Session, actor: Actor, id_or_name: str, *, policy: Policy,
     )
 
 
-def _funds(row: Row[Any], stands: Standing) -> FundsOut:
+def _funds(row: Row[Any], stands: Standing, cost: Cost | None) -> FundsOut:
     if row.ended_at is not None:
         return FundsOut(runway_seconds=None, warning=None, suspend_at=None, data_kept_until=None)
     return FundsOut(
         runway_seconds=stands.runway.seconds,
         warning=stands.warning,
         suspend_at=stands.suspend_at,
-        data_kept_until=data_kept_until(row, stands),
+        data_kept_until=data_kept_until(row, stands, costs=cost is not None and cost.rate.nano_per_hour > 0),
     )
 
 
@@ -145,6 +146,7 @@ def _actions(
     row: Row[Any],
     stands: Standing,
     *,
+    more: Rate,
     to_come: Rate,
     stopped: bool,
     node_standing: NodeState,
@@ -160,6 +162,7 @@ def _actions(
         "resume": actions.why_not_resume(
             now,
             stands,
+            more=more,
             resuming=to_come,
             stopped=stopped,
             node_standing=node_standing,
