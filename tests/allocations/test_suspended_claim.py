@@ -198,6 +198,21 @@ class TestTheTime:
         assert await claimed(rental, allocation_id) == ALL
         assert await kind(rental, allocation_id) == "suspended"
 
+    async def test_that_is_over_is_not_revived_by_work_on_its_node(self, rental: Rental, clock: Clock) -> None:
+        allocation_id = await rental.running()
+        async with rental.database.transaction() as session:
+            allocation = await suspension.rows.lock(session, allocation_id)
+            await suspension.suspend(session, system_actor("funds"), allocation, cause="funds")
+        await rental.work_until(allocation_id, "suspended")
+        until = (await rental.row(allocation_id)).claim_kept_until
+        clock.later(4 * HOUR + 60)
+        await rental.run("UPDATE node SET state = 'draining' WHERE id = :id", id=rental.node_id)
+        await run_again(rental, allocation_id)
+        row = await rental.row(allocation_id)
+        assert (row.suspended_for, row.claim_kept_until) == ("drain", until)
+        await rental.work(allocation_id)
+        assert await claimed(rental, allocation_id) == DISK
+
 
 class TestTheNode:
     async def test_takes_its_gpus_away_first(self, rental: Rental, clock: Clock) -> None:
@@ -220,6 +235,21 @@ class TestTheNode:
         await rental.work(allocation_id)
         assert (await claimed(rental, allocation_id), await kind(rental, allocation_id)) == (ALL, "disk")
         rental.backend.node(rental.node_id).given_back = (EvidenceCheck("gpu", True, "nothing"),)
+        clock.later(120)
+        await rental.work(allocation_id)
+        assert await claimed(rental, allocation_id) == DISK
+
+    async def test_whose_place_is_blocked_keeps_all_of_it(self, rental: Rental, clock: Clock) -> None:
+        """What is said of the allocation is what is so of its claim."""
+        allocation_id = await suspended(rental)
+        block = "UPDATE claim SET blocked_at = {}, blocked_reason = {} WHERE subject_id = :id"
+        await rental.run(block.format("clock_timestamp()", "'Something is left'"), id=allocation_id)
+        clock.later(4 * HOUR + 60)
+        await rental.work(allocation_id)
+        row = await rental.row(allocation_id)
+        assert (row.claim_ended_at, row.gpus, await claimed(rental, allocation_id)) == (None, ["GPU-north-0"], ALL)
+        assert "allocation.claim_ended" not in await told(rental)
+        await rental.run(block.format("NULL", "NULL"), id=allocation_id)
         clock.later(120)
         await rental.work(allocation_id)
         assert await claimed(rental, allocation_id) == DISK

@@ -102,17 +102,20 @@ async def _tell(session: Session, allocation: Allocation, until: datetime) -> No
     await publish(session, event, subject=allocation.id, organization_id=allocation.organization_id)
 
 
-async def end(session: Session, actor: Actor, allocation: Allocation) -> None:
-    """Give back all but the disk, which its node has shown to be unused; the row is locked."""
+async def end(session: Session, actor: Actor, allocation: Allocation) -> bool:
+    """Give back all but the disk, which its node has shown to be unused; the row is locked. False where there is no
+    such claim, or it is blocked: then it is as it was, but for its rate, which ends when it was said to."""
     now = await database_now(session)
     await meters.pass_suspension(session, allocation.id, now)
+    if not await claims.keep_disk(session, allocation.id):
+        return False
     await rows.note(session, allocation.id, gpus=[], claim_ended_at=now)
     reason = "its place on the node is given back; its disk is kept"
     await remark(session, actor, allocation.id, allocation.state, reason=reason)
     event = AllocationClaimEnded(allocation_id=allocation.id, name=allocation.name, ended_at=now)
     await publish(session, event, subject=allocation.id, organization_id=allocation.organization_id)
-    await claims.keep_disk(session, allocation.id)
     await wake_waiting(session, allocation.node_id)
+    return True
 
 
 async def has_room(session: Session, allocation: Allocation | Row[Any]) -> bool:

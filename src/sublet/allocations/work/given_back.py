@@ -29,7 +29,9 @@ async def follow(
                 left=[f"{check.name}: {check.detail}" for check in left],
             )
             return Again(spread(pace.longest_repair_wait_seconds))
-        await suspended_claim.end(session, system_actor("worker"), allocation)
+        if not await suspended_claim.end(session, system_actor("worker"), allocation):
+            log.error("allocation.claim_not_had", allocation=allocation.id, node=allocation.node_id)
+            return Again(spread(pace.longest_repair_wait_seconds))
     due = suspended_claim.seconds_until_due(allocation, now)
     again = spread(pace.verify_seconds)
     return Again(again if due is None or asked.gives_back else min(again, due))
