@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from sublet.allocations import suspended_claim, suspension, upcoming_spend
+from sublet.allocations import remnants, suspended_claim, suspension, upcoming_spend
 from sublet.allocations.suspended_claim import WAITING, WAITS_DAYS
 from sublet.allocations.work import resumption as resumption_work
 from sublet.billing import watermarks
@@ -22,6 +22,7 @@ from sublet.scheduling.claims import NoCapacity
 from sublet.supervisor.embedded_postgres import EmbeddedPostgres
 from tests.allocations.rental import Rental
 from tests.allocations.simulated import Killed, failing, nothing, unreachable
+from tests.scheduling.fleet_rows import add_node
 from tests.support.clock import DAY_SECONDS, Clock
 from tests.support.policy import DEFAULT_POLICY
 from tests.support.work import look_at
@@ -439,6 +440,36 @@ class TestByItself:
         row = await rental.work_until(allocation_id, "active")
         assert (row.suspended_for, await claimed(rental, allocation_id)) == (None, ALL)
         assert await rental.disagreements() == []
+
+    async def test_is_woken_by_what_a_launch_that_went_elsewhere_had_left(self, database: Database) -> None:
+        rental = await Rental.open(database, **WITHOUT)
+        allocation_id = await rental.running()
+        async with database.transaction() as session:
+            allocation = await suspension.rows.lock(session, allocation_id)
+            await suspension.suspend(session, system_actor("funds"), allocation, cause="funds")
+        await rental.work_until(allocation_id, "suspended")
+        assert await claimed(rental, allocation_id) == DISK
+        other = await rental.launch()
+        await add_node(database, "south", gpus=["A"])
+        north = rental.backend.node(rental.node_id)
+
+        async def lost(verb: str, moment: str) -> None:
+            if (verb, moment) == ("apply", "after") and other in north.accounts and north.reachable:
+                north.reachable = False
+                raise unreachable()
+
+        rental.backend.interrupt = lost
+        await rental.work_until(other, "active")
+        await run_again(rental, allocation_id)
+        assert (await rental.row(allocation_id)).suspended_for == "capacity"
+        assert not await try_again(rental, allocation_id)
+        north.reachable = True
+        [left] = await rental.all("SELECT id FROM allocation_remnant WHERE cleaned_at IS NULL")
+        await rental.run("UPDATE work SET due_at = clock_timestamp() WHERE kind = 'remnant'")
+        assert await look_at(rental.worker(), remnants.WORK, left)
+        assert await rental.all("SELECT id FROM allocation_remnant WHERE cleaned_at IS NULL") == []
+        assert await try_again(rental, allocation_id)
+        assert (await rental.row(allocation_id)).wanted == "active"
 
     async def test_waits_so_long_and_then_for_its_customer(self, rental: Rental, clock: Clock) -> None:
         allocation_id, _ = await self.waiting(rental, clock)
