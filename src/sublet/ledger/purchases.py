@@ -10,7 +10,7 @@ from sublet.core.money import Money
 _PAID_BY = text(
     """
     WITH lot AS (
-      SELECT l.charge_id, l.wallet_id, l.entry_id, l.paid, w.receivable_id, w.currency,
+      SELECT l.wallet_id, l.paid - l.refunded - l.disputed AS room, w.receivable_id, w.currency,
              coalesce((SELECT sum(o.paid - o.refunded - o.disputed) FROM ledger.topup_lot o
                         WHERE o.wallet_id = l.wallet_id AND o.entry_id < l.entry_id), 0)::bigint AS before
         FROM ledger.topup_lot l JOIN ledger.wallet w ON w.id = l.wallet_id
@@ -21,16 +21,17 @@ _PAID_BY = text(
         FROM lot
         JOIN ledger.posting p ON p.account_id = lot.wallet_id OR p.account_id = lot.receivable_id
         JOIN ledger.ledger_entry e ON e.id = p.entry_id
-       WHERE (p.account_id = lot.wallet_id AND e.kind IN ('usage', 'usage_batch'))
+       WHERE (p.account_id = lot.wallet_id AND e.kind IN ('usage', 'usage_batch')
+              AND NOT EXISTS (SELECT FROM ledger.ledger_entry r WHERE r.reverses_entry_id = e.id))
           OR (p.account_id = lot.receivable_id AND e.kind IN ('top_up', 'owed_paid'))
        GROUP BY e.id, e.kind
     ), added_up AS (
       SELECT id, kind, amount, sum(amount) OVER (ORDER BY id) - amount AS up_to FROM spent WHERE amount > 0
     )
     SELECT a.id, a.kind, lot.currency,
-           (least(a.up_to + a.amount, lot.before + lot.paid) - greatest(a.up_to, lot.before))::bigint AS paid
+           (least(a.up_to + a.amount, lot.before + lot.room) - greatest(a.up_to, lot.before))::bigint AS paid
       FROM lot CROSS JOIN added_up a
-     WHERE a.up_to < lot.before + lot.paid AND a.up_to + a.amount > lot.before
+     WHERE a.up_to < lot.before + lot.room AND a.up_to + a.amount > lot.before
      ORDER BY a.id
     """
 )
@@ -48,7 +49,8 @@ class PaidFor:
 async def paid_by(session: Session, charge_id: str) -> list[PaidFor]:
     """The entries that a payment's money was spent on, oldest first; none of a payment that the books do not have.
 
-    Money that went back in between makes what came later reach further, as it does in the lots.
+    Money that went back was spent on nothing, so that what came later reaches further, as it does in the lots: no
+    entry is paid by two payments. What was reversed was not paid for.
     """
     rows = await session.execute(_PAID_BY, {"charge_id": charge_id})
     return [PaidFor(row.id, Money(row.paid, row.currency), row.kind in ("top_up", "owed_paid")) for row in rows]
