@@ -1,17 +1,23 @@
 """What speaks for a disputed payment, where a machine really ran: charges with their proof, sign-ins, terms."""
 
+from dataclasses import dataclass
 from typing import Any, cast
 
 import pytest
 
-from sublet.client.evidence_text import LONGEST_FIELD, fields_of, text_of
+from sublet.client.evidence_text import LEFT_OUT, LONGEST_FIELD, fields_of, text_of
 from sublet.client.shapes.evidence import Evidence
+from tests.allocations.rental import Rental
 from tests.invariants.people import Business
 from tests.support.app import Web
 
 pytestmark = pytest.mark.anyio
 
 PATH = "/api/v1/admin/disputes/dsp_ran/evidence"
+PARTS = (
+    *("The dispute", "The payment", "Who the customer is", "Terms that were accepted", "What the payment paid for"),
+    *("What was given back", "Machines and how they were delivered", "Each charge, newest first"),
+)
 PAID_AND_DISPUTED = (
     "INSERT INTO top_up (id, organization_id, requested_by, amount, currency, return_path, success_url, cancel_url) "
     "SELECT 'tu_ran', organization_id, user_id, 1000000000, 'USD', '/billing', '/', '/' FROM membership "
@@ -27,24 +33,57 @@ PAID_AND_DISPUTED = (
 )
 
 
+PAYER_LEFT = (
+    "INSERT INTO user_account (id, email, name, password_hash) "
+    "VALUES ('usr_other', 'other@customer.example', 'Grace', '$argon2id$none')",
+    "WITH left_it AS (DELETE FROM membership WHERE user_id = :payer RETURNING organization_id) "
+    "INSERT INTO membership (organization_id, user_id, role) SELECT organization_id, 'usr_other', 'owner' FROM left_it",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A disputed payment out of which a machine was paid that ran for a hundred seconds."""
+
+    web: Web
+    rental: Rental
+    organization_id: str
+    payer: str
+
+    async def run(self, *statements: str) -> None:
+        """Change what is on record."""
+        for statement in statements:
+            named = {"organization_id": self.organization_id, "payer": self.payer}
+            await self.rental.run(statement, **{name: named[name] for name in named if f":{name}" in statement})
+
+    async def evidence(self, dispute_id: str = "dsp_ran") -> dict[str, Any]:
+        """What speaks for it."""
+        found = await (await self.web.operator("finance")).get(f"/api/v1/admin/disputes/{dispute_id}/evidence")
+        assert found.status_code == 200, found.text
+        return dict(found.json())
+
+
 @pytest.fixture
-async def evidence(web: Web) -> dict[str, Any]:
-    """What speaks for a payment out of which a machine was paid that ran for a hundred seconds."""
+async def ran(web: Web) -> Ran:
+    """A payment that was used, and is disputed."""
     business = await Business.open(web)
     rental, allocation_id = business.rental, business.ids["id_or_name"]
-    for statement in PAID_AND_DISPUTED:
-        await rental.run(statement, organization_id=business.ids["organization_id"])
-    await rental.run(
+    ran = Ran(web, rental, business.ids["organization_id"], business.me["user"]["id"])
+    await ran.run(*PAID_AND_DISPUTED)
+    await ran.run(
         "INSERT INTO terms_acceptance (user_id, url, version, occasion, address) "
-        "VALUES (:id, 'https://sublet.example/terms', '1', 'sign_up', '203.0.113.7')",
-        id=business.me["user"]["id"],
+        "VALUES (:payer, 'https://sublet.example/terms', '1', 'sign_up', '203.0.113.7')",
     )
     await rental.ran_for(allocation_id, 100)
     await rental.release(allocation_id)
     await rental.work_until(allocation_id, "released")
-    found = await (await web.operator("finance")).get(PATH)
-    assert found.status_code == 200, found.text
-    return dict(found.json())
+    return ran
+
+
+@pytest.fixture
+async def evidence(ran: Ran) -> dict[str, Any]:
+    """What speaks for it."""
+    return await ran.evidence()
 
 
 class TestEvidence:
@@ -82,9 +121,65 @@ class TestEvidence:
             assert told in text_of(packet)
         assert "signed in to the console" in fields["access_activity_log"]
         assert fields["service_date"] == min(one["since"] for one in packet["charges"])[:10]
-        long = cast(Evidence, evidence | {"sign_ins": evidence["sign_ins"] * 1000})
-        cut = fields_of(long)["access_activity_log"]
-        assert (len(cut), cut.endswith("our records have it.")) == (LONGEST_FIELD, True)
+        [person] = evidence["customer"]["members"]
+        assert (fields["customer_name"], fields["customer_email_address"]) == (person["name"], person["email"])
+        [signed_in] = evidence["sign_ins"]
+        assert fields["customer_purchase_ip"] == signed_in["address"]
+
+    async def test_sums_the_charges_of_each_machine(self, evidence: dict[str, Any]) -> None:
+        [summed], charges = evidence["sums"], evidence["charges"]
+        assert (summed["name"], summed["charges"], evidence["sums_left_out"]) == ("first", len(charges), 0)
+        assert summed["seconds"] == sum(one["seconds"] for one in charges)
+        assert (summed["since"], summed["until"]) == (charges[-1]["since"], charges[0]["until"])
+        assert summed["seen_count"] == sum(one["seen_count"] for one in charges if one["seen_count"] is not None)
+
+    async def test_names_who_paid_and_nobody_else(self, ran: Ran) -> None:
+        before = await ran.evidence()
+        [person] = before["customer"]["members"]
+        await ran.run(*PAYER_LEFT)
+        left = await ran.evidence()
+        assert [one["name"] for one in left["customer"]["members"]] == ["Grace"]
+        fields = fields_of(cast(Evidence, left))
+        assert (fields["customer_name"], fields["customer_email_address"]) == (person["name"], person["email"])
+        assert [one["user_id"] for one in left["terms"]] == [ran.payer]
+        nobody = cast(Evidence, left | {"payment": left["payment"] | {"payer": None}})
+        assert not {"customer_name", "customer_email_address"} & set(fields_of(nobody))
+
+    async def test_says_nobody_elses_address_is_the_payers(self, evidence: dict[str, Any]) -> None:
+        [mine] = evidence["sign_ins"]
+        others = mine | {"user_id": "usr_other", "address": "198.51.100.9"}
+        both = cast(Evidence, evidence | {"sign_ins": [others, mine]})
+        assert fields_of(both)["customer_purchase_ip"] == mine["address"]
+        alone = cast(Evidence, evidence | {"sign_ins": [others]})
+        assert "customer_purchase_ip" not in fields_of(alone)
+
+    async def test_has_the_sign_ins_before_the_payment_however_many_follow(self, ran: Ran) -> None:
+        [before] = (await ran.evidence())["sign_ins"]
+        await ran.run(
+            "INSERT INTO audit_event (id, actor_kind, actor_user_id, actor_name, organization_id, action, target_type, "
+            "target_id) SELECT 'aud_' || n, 'user', :payer, 'Ada', :organization_id, 'login.succeeded', 'user', :payer "
+            "FROM generate_series(1, 200) n"
+        )
+        shown = (await ran.evidence())["sign_ins"]
+        assert (len(shown), shown[-1]) == (51, before)
+
+    async def test_can_be_gathered_for_a_dispute_in_another_currency(self, ran: Ran) -> None:
+        await ran.run(
+            "INSERT INTO dispute (id, processor_id, organization_id, top_up_id, amount, currency, reason, disputed_at) "
+            "VALUES ('dsp_eur', 'du_eur', :organization_id, 'tu_ran', 1000000, 'EUR', 'fraudulent', now())"
+        )
+        found = await ran.evidence("dsp_eur")
+        assert (found["dispute"]["amount"]["currency"], found["spent"]["currency"]) == ("EUR", "USD")
+
+    async def test_is_emptied_by_no_part_of_it(self, evidence: dict[str, Any]) -> None:
+        for much in ("charges", "sums", "terms", "refunds", "sign_ins", "allocations"):
+            fields = fields_of(cast(Evidence, evidence | {much: evidence[much] * 1000}), "n" * 4000)
+            told = fields["uncategorized_text"]
+            assert all(len(value) <= LONGEST_FIELD for value in fields.values())
+            assert (fields["access_activity_log"] if much == "sign_ins" else told).count(LEFT_OUT) == 1
+            assert told.startswith("n" * 4000)
+            for proof in (*PARTS, "version 1 of", "seen running", "provisioning", "asked for", "an hour, "):
+                assert proof in told, (much, proof)
 
     async def test_is_for_operators_who_answer_alone(self, web: Web) -> None:
         for role, status in (("support", 403), ("fleet", 403), ("finance", 404), ("admin", 404)):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, select
@@ -37,11 +38,17 @@ async def newest(session: Session, wanted: Filter, *, before: int | None, limit:
     return (await session.execute(statement)).all()
 
 
-async def of_organization(
-    session: Session, organization_id: str, *, actions: Sequence[str], limit: int
+async def around(
+    session: Session, organization_id: str, moment: datetime, *, actions: Sequence[str], limit: int
 ) -> Sequence[Row[Any]]:
-    """Up to `limit` of an organization's events of these kinds, newest first."""
-    statement = select(audit_event).where(
+    """Up to `limit` of an organization's events of these kinds, newest first: those nearest to a moment.
+
+    At most half of them are of after it, so that no number of later ones pushes out what preceded it.
+    """
+    mine = select(audit_event).where(
         audit_event.c.organization_id == organization_id, audit_event.c.action.in_(actions)
     )
-    return (await session.execute(statement.order_by(audit_event.c.seq.desc()).limit(limit))).all()
+    later = mine.where(audit_event.c.occurred_at > moment).order_by(audit_event.c.seq).limit(limit // 2)
+    after = (await session.execute(later)).all()[::-1]
+    earlier = mine.where(audit_event.c.occurred_at <= moment).order_by(audit_event.c.seq.desc())
+    return [*after, *(await session.execute(earlier.limit(limit - len(after)))).all()]

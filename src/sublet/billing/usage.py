@@ -1,5 +1,6 @@
 """Charges as customers read them: each names its interval, price, evidence and entry in the books."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -125,6 +126,44 @@ async def charges_in(session: Session, organization_id: str, entry_ids: list[int
     """An organization's newest charges among those that these entries post."""
     asked = {"owner": organization_id, "entries": entry_ids, "before": FIRST, "limit": limit}
     return [_charge(row) for row in await session.execute(_IN, asked)]
+
+
+_SUMS_IN = (
+    select(
+        usage_charge.c.subject_id,
+        meter.c.subject_name.label("name"),
+        func.count().label("charges"),
+        func.min(usage_charge.c.period_start).label("since"),
+        func.max(usage_record.c.period_end).label("until"),
+        func.sum(usage_record.c.seconds).cast(BigInteger).label("seconds"),
+        func.sum(usage_charge.c.amount).cast(BigInteger).label("amount"),
+        usage_charge.c.currency,
+        func.min(usage_record.c.seen_from).label("seen_from"),
+        func.max(usage_record.c.evidence_at).label("seen_until"),
+        func.sum(usage_record.c.seen_count).cast(BigInteger).label("seen_count"),
+        func.count().over().label("subjects"),
+    )
+    .join_from(
+        usage_charge,
+        usage_record,
+        (usage_record.c.subject_id == usage_charge.c.subject_id)
+        & (usage_record.c.period_start == usage_charge.c.period_start),
+    )
+    .join(meter, meter.c.subject_id == usage_charge.c.subject_id)
+    .where(_IN_ENTRIES)
+    .group_by(usage_charge.c.subject_id, meter.c.subject_name, usage_charge.c.currency)
+    .order_by(func.sum(usage_charge.c.amount).desc(), usage_charge.c.subject_id)
+    .limit(bindparam("limit"))
+)
+
+
+async def sums_in(session: Session, organization_id: str, entry_ids: list[int], *, limit: int) -> Sequence[Row[Any]]:
+    """What these entries charge an organization for each subject, all its charges in one line; the dearest first.
+
+    `charges` is how many there are, `seen_count` how often it was seen, `subjects` how many subjects there are in all.
+    """
+    asked = {"owner": organization_id, "entries": entry_ids, "limit": limit}
+    return (await session.execute(_SUMS_IN, asked)).all()
 
 
 async def count_in(session: Session, organization_id: str, entry_ids: list[int]) -> int:

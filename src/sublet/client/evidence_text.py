@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from sublet.client.shapes.amounts import Money, Rate
-from sublet.client.shapes.evidence import Evidence, EvidenceCharge, SignIn
+from sublet.client.shapes.evidence import Evidence, EvidenceCharge, EvidenceSum, SignIn
 
 LONGEST_FIELD = 20_000
 """How much the processor takes in one field, in characters."""
@@ -15,17 +15,25 @@ PRODUCT = (
 )
 
 
+LEFT_OUT = "… The rest is left out for length; our records have it."
+SIGN_INS = "Sign-ins around the payment, newest first"
+
+
 def sections(evidence: Evidence) -> list[tuple[str, list[str]]]:
-    """Each part of the packet by its title, a line for each thing; a part that has nothing says so."""
+    """Each part of the packet by its title, a line for each thing; a part that has nothing says so.
+
+    What proves most comes first, and what is longest last.
+    """
     return [
         ("The dispute", _dispute(evidence)),
         ("The payment", _payment(evidence)),
         ("Who the customer is", _people(evidence)),
         ("Terms that were accepted", _terms(evidence)),
-        ("What the payment paid for", _charges(evidence)),
-        ("Machines and how they were delivered", _machines(evidence)),
-        ("Sign-ins, newest first", [_sign_in(one) for one in evidence["sign_ins"]] or ["None is on record."]),
+        ("What the payment paid for", _sums(evidence)),
         ("What was given back", _refunds(evidence)),
+        (SIGN_INS, [_sign_in(one) for one in evidence["sign_ins"]] or ["None is on record."]),
+        ("Machines and how they were delivered", _machines(evidence)),
+        ("Each charge, newest first", _charges(evidence)),
     ]
 
 
@@ -38,27 +46,39 @@ def text_of(evidence: Evidence) -> str:
 def fields_of(evidence: Evidence, note: str | None = None) -> dict[str, str]:
     """The packet as the processor takes it, by its fields; each ends where it takes no more, and says so."""
     told = sections(evidence)
-    people = evidence["customer"]["members"]
-    named = next((one for one in people if one["user_id"] == evidence["payment"]["requested_by"]), None)
-    payer = named or next(iter(people), None)
-    address = next((one["address"] for one in _before_payment(evidence) if one["address"]), None)
-    activity = dict(told)["Sign-ins, newest first"]
-    rest = [f"{title}\n" + "\n".join(lines) for title, lines in told if title != "Sign-ins, newest first"]
+    payer = evidence["payment"]["payer"]
+    opening = f"{note}\n\n" if note else ""
+    rest = [(title, lines) for title, lines in told if title != SIGN_INS]
     fields = {
         "product_description": PRODUCT,
-        "access_activity_log": "\n".join(activity),
-        "uncategorized_text": "\n\n".join([*([note] if note else []), *rest]),
+        "access_activity_log": _whole_lines(dict(told)[SIGN_INS], LONGEST_FIELD),
+        "uncategorized_text": opening + _shared(rest, LONGEST_FIELD - len(opening)),
         "customer_name": payer["name"] if payer else None,
         "customer_email_address": evidence["payment"]["customer_email"] or (payer["email"] if payer else None),
-        "customer_purchase_ip": address,
-        "service_date": min((one["since"] for one in evidence["charges"]), default="")[:10] or None,
+        "customer_purchase_ip": _asked_from(evidence),
+        "service_date": min((one["since"] for one in evidence["sums"]), default="")[:10] or None,
     }
-    return {name: _cut(value) for name, value in fields.items() if value}
+    return {name: value for name, value in fields.items() if value}
 
 
-def _cut(value: str) -> str:
-    rest = "\n… The rest is left out for length; our records have it."
-    return value if len(value) <= LONGEST_FIELD else value[: LONGEST_FIELD - len(rest)] + rest
+def _shared(told: list[tuple[str, list[str]]], room: int) -> str:
+    """The parts in so many characters: each has its share of what those before it left, and pushes out no other."""
+    parts: list[str] = []
+    for done, (title, lines) in enumerate(told):
+        share = room // (len(told) - done)
+        parts.append(f"{title}\n{_whole_lines(lines, share - len(title) - 3)}")
+        room -= len(parts[-1]) + 2
+    return "\n\n".join(parts)
+
+
+def _whole_lines(lines: list[str], most: int) -> str:
+    """As many of the lines as go into `most` characters, and a word about the rest."""
+    kept = "\n".join(lines)
+    if len(kept) <= most:
+        return kept
+    room = most - len(LEFT_OUT) - 1
+    end = kept.rfind("\n", 0, room + 1)
+    return kept[: end if end > 0 else room] + "\n" + LEFT_OUT
 
 
 def _money(amount: Money | Rate) -> str:
@@ -102,9 +122,13 @@ def _payment(evidence: Evidence) -> list[str]:
 
 
 def _people(evidence: Evidence) -> list[str]:
-    customer = evidence["customer"]
+    customer, payer = evidence["customer"], evidence["payment"]["payer"]
     lines = [f"Organization: {customer['name']} ({customer['organization_id']})"]
-    for one in customer["members"]:
+    if payer is not None and all(one["user_id"] != payer["user_id"] for one in customer["members"]):
+        lines.append(
+            f"{payer['name']} <{payer['email']}> ({payer['user_id']}), who asked for the payment, has left since"
+        )
+    for one in sorted(customer["members"], key=lambda one: one["user_id"] != evidence["payment"]["requested_by"]):
         shown = "address shown to be theirs" if one["email_verified_at"] else "address not verified"
         lines.append(
             f"{one['name']} <{one['email']}> ({one['user_id']}), {one['role']}, {shown}, since {_at(one['since'])}"
@@ -116,28 +140,44 @@ def _terms(evidence: Evidence) -> list[str]:
     lines = [
         f"{_at(one['accepted_at'])}: {one['user_id']} accepted version {one['version']} of {one['url']}, from "
         f"{one['address'] or 'an unknown address'} ({one['user_agent'] or 'unknown browser'})"
-        for one in evidence["terms"]
+        for one in sorted(evidence["terms"], key=lambda one: one["user_id"] != evidence["payment"]["requested_by"])
     ]
     return lines or ["None was accepted: nothing of the kind is on record."]
 
 
+def _seen(one: EvidenceCharge | EvidenceSum) -> str:
+    if one["seen_from"] is None or one["seen_count"] is None:
+        return ""
+    return f"; seen running {one['seen_count']} times from {_at(one['seen_from'])} to {_at(one['seen_until'])}"
+
+
 def _charge(one: EvidenceCharge) -> str:
-    seen = ""
-    if one["seen_from"] is not None and one["seen_count"] is not None:
-        seen = f"; seen running {one['seen_count']} times from {_at(one['seen_from'])} to {_at(one['seen_until'])}"
     return (
         f"{_at(one['since'])} to {_at(one['until'])}: {one['name'] or one['subject_id']}, {one['seconds']} s "
-        f"at {_money(one['per_hour'])} an hour, {_money(one['amount'])}{seen}"
+        f"at {_money(one['per_hour'])} an hour, {_money(one['amount'])}{_seen(one)}"
     )
 
 
 def _charges(evidence: Evidence) -> list[str]:
+    lines = [_charge(one) for one in evidence["charges"]]
+    if evidence["charges_left_out"]:
+        lines.append(f"{evidence['charges_left_out']} further charges are left out.")
+    return lines or ["There are none."]
+
+
+def _sums(evidence: Evidence) -> list[str]:
     lines = [f"Spent of this payment: {_money(evidence['spent'])}"]
     if evidence["of_before"]["amount"].strip("0."):
         lines.append(f"Of that, for usage that was owed when it arrived: {_money(evidence['of_before'])}")
-    lines += [_charge(one) for one in evidence["charges"]]
-    if evidence["charges_left_out"]:
-        lines.append(f"{evidence['charges_left_out']} further charges are left out.")
+    if evidence["sums"]:
+        lines.append("Machines whose charges it paid, wholly or in part:")
+    lines += [
+        f"{one['name'] or one['subject_id']} ({one['subject_id']}), {_at(one['since'])} to {_at(one['until'])}: "
+        f"{one['seconds']} s in {one['charges']} charges, {_money(one['amount'])}{_seen(one)}"
+        for one in evidence["sums"]
+    ]
+    if evidence["sums_left_out"]:
+        lines.append(f"{evidence['sums_left_out']} further machines are left out.")
     return lines
 
 
@@ -164,6 +204,8 @@ def _refunds(evidence: Evidence) -> list[str]:
     return lines or ["Nothing of this payment was refunded."]
 
 
-def _before_payment(evidence: Evidence) -> list[SignIn]:
-    asked = evidence["payment"]["requested_at"]
-    return [one for one in evidence["sign_ins"] if one["at"] <= asked]
+def _asked_from(evidence: Evidence) -> str | None:
+    """Where whoever asked for the payment had signed in from, the last time before; nobody else's address is theirs."""
+    paid = evidence["payment"]
+    theirs = [one for one in evidence["sign_ins"] if one["user_id"] == paid["requested_by"] and one["address"]]
+    return next((one["address"] for one in theirs if one["at"] <= paid["requested_at"]), None)

@@ -148,6 +148,11 @@ async def by_email(session: Session, email: str) -> Row[*tuple[Any, ...]] | None
     return found.first()
 
 
+async def by_id(session: Session, user_id: str) -> Row[*tuple[Any, ...]] | None:
+    """The user, whichever organizations they are in or have left; also a disabled one."""
+    return (await session.execute(select(user_account).where(user_account.c.id == user_id))).one_or_none()
+
+
 async def disable(session: Session, actor: Actor, user_id: str) -> None:
     """Lock a person out: sessions and tokens end, sign-in is refused, allocations drop their keys. NotFound.
 

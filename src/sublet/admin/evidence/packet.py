@@ -1,5 +1,6 @@
 """What speaks for a disputed payment, gathered from where each part is kept."""
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row
@@ -10,18 +11,20 @@ from sublet.admin.evidence.schemas import (
     EvidenceAllocationOut,
     EvidenceChargeOut,
     EvidenceCustomerOut,
+    EvidencePayerOut,
     EvidencePaymentOut,
     EvidencePersonOut,
     EvidenceRefundOut,
     EvidenceSignInOut,
     EvidenceStepOut,
+    EvidenceSumOut,
 )
 from sublet.allocations.views import past
 from sublet.audit import trail
 from sublet.billing import usage
 from sublet.core.db import Session
 from sublet.core.money import Money
-from sublet.identity import organizations, terms
+from sublet.identity import organizations, terms, users
 from sublet.ledger import purchases
 from sublet.payments.cards import card
 from sublet.payments.disputes.schemas import DisputeOut
@@ -29,7 +32,8 @@ from sublet.payments.refunds import requests as refunds
 from sublet.payments.top_ups import requests as top_ups
 
 MOST_CHARGES = 200
-MOST_SIGN_INS = 200
+MOST_SIGN_INS = 100
+MOST_ALLOCATIONS = 50
 MOST_STEPS = 50
 
 HOW = {
@@ -48,7 +52,8 @@ async def gather(session: Session, dispute: Row[tuple[Any, ...]], shown: Dispute
     charges = await usage.charges_in(session, dispute.organization_id, entries, limit=MOST_CHARGES)
     left_out = await usage.count_in(session, dispute.organization_id, entries) - len(charges)
     people = await organizations.people_of(session, dispute.organization_id)
-    zero = Money.zero(dispute.currency)
+    sums = await usage.sums_in(session, dispute.organization_id, entries, limit=MOST_ALLOCATIONS)
+    zero = Money.zero(paid.currency)
     return DisputeEvidenceOut(
         dispute=shown,
         customer=EvidenceCustomerOut(
@@ -59,13 +64,16 @@ async def gather(session: Session, dispute: Row[tuple[Any, ...]], shown: Dispute
         payment=await _payment(session, paid),
         terms=[
             EvidenceAcceptedTermsOut.model_validate(one)
-            for one in await terms.accepted_by(session, [person.user_id for person in people])
+            for one in await terms.accepted_by(
+                session, list({paid.requested_by, *(person.user_id for person in people)})
+            )
         ],
-        sign_ins=await _sign_ins(session, dispute.organization_id),
+        sign_ins=await _sign_ins(session, dispute.organization_id, paid.created_at),
         allocations=[
-            await _allocation(session, one)
-            for one in await past.launched(session, sorted({one.subject_id for one in charges}))
+            await _allocation(session, one) for one in await past.launched(session, [one.subject_id for one in sums])
         ],
+        sums=[_sum(one) for one in sums],
+        sums_left_out=sums[0].subjects - len(sums) if sums else 0,
         charges=[_charge(one) for one in charges],
         charges_left_out=left_out,
         spent=sum((one.amount for one in spent), zero).field(),
@@ -84,11 +92,13 @@ async def gather(session: Session, dispute: Row[tuple[Any, ...]], shown: Dispute
 
 
 async def _payment(session: Session, paid: Row[tuple[Any, ...]]) -> EvidencePaymentOut:
+    payer = await users.by_id(session, paid.requested_by)
     return EvidencePaymentOut(
         top_up_id=paid.id,
         purpose=paid.purpose,
         amount=Money(paid.amount if paid.credited is None else paid.credited, paid.currency).field(),
         requested_by=paid.requested_by,
+        payer=None if payer is None else EvidencePayerOut(user_id=payer.id, name=payer.name, email=payer.email),
         requested_at=paid.created_at,
         paid_at=paid.completed_at,
         payment_intent_id=paid.payment_intent_id,
@@ -98,8 +108,8 @@ async def _payment(session: Session, paid: Row[tuple[Any, ...]]) -> EvidencePaym
     )
 
 
-async def _sign_ins(session: Session, organization_id: str) -> list[EvidenceSignInOut]:
-    rows = await trail.of_organization(session, organization_id, actions=list(HOW), limit=MOST_SIGN_INS)
+async def _sign_ins(session: Session, organization_id: str, asked_at: datetime) -> list[EvidenceSignInOut]:
+    rows = await trail.around(session, organization_id, asked_at, actions=list(HOW), limit=MOST_SIGN_INS)
     return [
         EvidenceSignInOut(
             at=row.occurred_at,
@@ -121,6 +131,21 @@ async def _allocation(session: Session, one: Row[Any]) -> EvidenceAllocationOut:
         launched_by=one.launched_by,
         launched_at=one.created_at,
         history=[EvidenceStepOut(at=row.at, to=row.to_state, reason=row.reason, by=row.actor) for row in steps],
+    )
+
+
+def _sum(one: Row[Any]) -> EvidenceSumOut:
+    return EvidenceSumOut(
+        subject_id=one.subject_id,
+        name=one.name,
+        charges=one.charges,
+        since=one.since,
+        until=one.until,
+        seconds=one.seconds,
+        amount=Money(one.amount, one.currency).field(),
+        seen_from=one.seen_from,
+        seen_until=one.seen_until,
+        seen_count=one.seen_count,
     )
 
 

@@ -29,6 +29,14 @@ class EvidenceCustomerOut(BaseModel):
     members: list[EvidencePersonOut]
 
 
+class EvidencePayerOut(BaseModel):
+    """Who asked for the payment, in the organization still or not."""
+
+    user_id: str
+    name: str
+    email: str
+
+
 class EvidencePaymentOut(BaseModel):
     """The payment that is disputed: who asked for it, and which card it came from, as far as that was saved."""
 
@@ -36,6 +44,7 @@ class EvidencePaymentOut(BaseModel):
     purpose: str
     amount: MoneyField
     requested_by: str
+    payer: EvidencePayerOut | None
     requested_at: datetime
     paid_at: datetime | None
     payment_intent_id: str | None
@@ -107,6 +116,21 @@ class EvidenceChargeOut(BaseModel):
     seen_count: int | None
 
 
+class EvidenceSumOut(BaseModel):
+    """What the payment paid for an allocation, all its charges in one line, with how often it was seen running."""
+
+    subject_id: str
+    name: str | None
+    charges: int
+    since: datetime
+    until: datetime
+    seconds: int
+    amount: MoneyField
+    seen_from: datetime | None
+    seen_until: datetime
+    seen_count: int | None
+
+
 class EvidenceRefundOut(BaseModel):
     """What went back of the payment."""
 
@@ -121,7 +145,8 @@ class DisputeEvidenceOut(BaseModel):
     """What speaks for a disputed payment, out of the books and the trail.
 
     `spent` is what the payment was spent on, of which `of_before` was owed when it arrived. Long lists end:
-    `charges_left_out` says how many charges are not shown; of sign-ins and histories the newest are.
+    `charges_left_out` and `sums_left_out` say how many charges and allocations are not shown; of sign-ins those around
+    the payment are, and of histories the newest lines.
     """
 
     dispute: DisputeOut
@@ -130,6 +155,8 @@ class DisputeEvidenceOut(BaseModel):
     terms: list[EvidenceAcceptedTermsOut]
     sign_ins: list[EvidenceSignInOut]
     allocations: list[EvidenceAllocationOut]
+    sums: list[EvidenceSumOut]
+    sums_left_out: int
     charges: list[EvidenceChargeOut]
     charges_left_out: int
     spent: MoneyField

@@ -25,6 +25,14 @@ class EvidenceCustomer(TypedDict):
     members: list[EvidencePerson]
 
 
+class EvidencePayer(TypedDict):
+    """Who asked for the payment, in the organization still or not."""
+
+    user_id: str
+    name: str
+    email: str
+
+
 class EvidencePayment(TypedDict):
     """The payment that is disputed."""
 
@@ -32,6 +40,7 @@ class EvidencePayment(TypedDict):
     purpose: str
     amount: Money
     requested_by: str
+    payer: EvidencePayer | None
     requested_at: str
     paid_at: str | None
     payment_intent_id: str | None
@@ -99,6 +108,21 @@ class EvidenceCharge(TypedDict):
     seen_count: int | None
 
 
+class EvidenceSum(TypedDict):
+    """What the payment paid for an allocation, all its charges in one line."""
+
+    subject_id: str
+    name: str | None
+    charges: int
+    since: str
+    until: str
+    seconds: int
+    amount: Money
+    seen_from: str | None
+    seen_until: str
+    seen_count: int | None
+
+
 class EvidenceRefund(TypedDict):
     """What went back of the payment."""
 
@@ -118,6 +142,8 @@ class Evidence(TypedDict):
     terms: list[EvidenceTerms]
     sign_ins: list[SignIn]
     allocations: list[EvidenceAllocation]
+    sums: list[EvidenceSum]
+    sums_left_out: int
     charges: list[EvidenceCharge]
     charges_left_out: int
     spent: Money
