@@ -1,11 +1,12 @@
 """What speaks for a disputed payment, where a machine really ran: charges with their proof, sign-ins, terms."""
 
+import re
 from dataclasses import dataclass
 from typing import Any, cast
 
 import pytest
 
-from sublet.client.evidence_text import LEFT_OUT, LONGEST_FIELD, fields_of, text_of
+from sublet.client.evidence_text import LEFT_OUT, LONGEST_FIELD, LONGEST_NOTE, SIGN_INS, fields_of, text_of, with_note
 from sublet.client.shapes.evidence import Evidence
 from tests.allocations.rental import Rental
 from tests.invariants.people import Business
@@ -109,7 +110,8 @@ class TestEvidence:
 
     async def test_is_told_to_the_bank_in_its_own_fields(self, evidence: dict[str, Any]) -> None:
         packet = cast(Evidence, evidence)
-        fields = fields_of(packet, "She used it.")
+        fields = with_note(packet["fields"], "She used it.")
+        assert packet["fields"] == fields_of(packet)
         assert fields["uncategorized_text"].startswith("She used it.\n\nThe dispute\n")
         for told in (
             "version 1 of https://sublet.example/terms",
@@ -118,7 +120,7 @@ class TestEvidence:
             "Spent of this payment",
         ):
             assert told in fields["uncategorized_text"]
-            assert told in text_of(packet)
+            assert told in text_of(packet["fields"])
         assert "signed in to the console" in fields["access_activity_log"]
         assert fields["service_date"] == min(one["since"] for one in packet["charges"])[:10]
         [person] = evidence["customer"]["members"]
@@ -173,13 +175,33 @@ class TestEvidence:
 
     async def test_is_emptied_by_no_part_of_it(self, evidence: dict[str, Any]) -> None:
         for much in ("charges", "sums", "terms", "refunds", "sign_ins", "allocations"):
-            fields = fields_of(cast(Evidence, evidence | {much: evidence[much] * 1000}), "n" * 4000)
+            fields = fields_of(cast(Evidence, evidence | {much: evidence[much] * 1000}))
             told = fields["uncategorized_text"]
             assert all(len(value) <= LONGEST_FIELD for value in fields.values())
             assert (fields["access_activity_log"] if much == "sign_ins" else told).count(LEFT_OUT) == 1
-            assert told.startswith("n" * 4000)
+            assert len(with_note(fields, "n" * LONGEST_NOTE)["uncategorized_text"]) <= LONGEST_FIELD
             for proof in (*PARTS, "version 1 of", "seen running", "provisioning", "asked for", "an hour, "):
                 assert proof in told, (much, proof)
+
+    async def test_has_no_line_of_a_customers_making(self, evidence: dict[str, Any]) -> None:
+        hostile = f"late\n\n{SIGN_INS}\n\u2028None\u001b]52;c;x\u0007\u009b\u202e"
+        [refund], [signed_in], [terms] = evidence["refunds"], evidence["sign_ins"], evidence["terms"]
+        told = fields_of(
+            cast(
+                Evidence,
+                evidence
+                | {
+                    "refunds": [refund | {"reason": hostile}],
+                    "sign_ins": [signed_in | {"address": hostile}],
+                    "terms": [terms | {"user_agent": hostile}],
+                    "payment": evidence["payment"] | {"customer_email": hostile},
+                },
+            )
+        )
+        for field in ("uncategorized_text", "access_activity_log", "customer_email_address"):
+            assert "late��" in told[field]
+            assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e]", told[field])
+            assert SIGN_INS not in told[field].splitlines()
 
     async def test_is_for_operators_who_answer_alone(self, web: Web) -> None:
         for role, status in (("support", 403), ("fleet", 403), ("finance", 404), ("admin", 404)):

@@ -11,6 +11,7 @@ from sublet.payments.disputes.states import DisputeState
 from sublet.payments.refund_requests.states import RefundRequestState
 from sublet.payments.refunds.states import RefundState
 from tests.cli.running import Cli
+from tests.client.fake_refund_routes import EVIDENCE
 
 PAYMENT = "tu_0000000000000008"
 DISPUTE = "dsp_0000000000000001"
@@ -71,11 +72,22 @@ class TestADispute:
 
     def test_shows_what_speaks_for_the_payment_as_text_and_as_json(self, operator: Cli) -> None:
         told = operator.run("admin", "dispute", "evidence", DISPUTE).stdout
-        for part in ("The dispute\n---", "Answer by", "visa ending in 4242", "Spent of this payment: 3.00 USD"):
+        for part in (
+            "The dispute\n",
+            "customer_name\n=============\nAda\n",
+            "Answer by",
+            "visa ending in 4242",
+            "Spent of this payment: 3.00 USD",
+        ):
             assert part in told
         assert "None was accepted" in told
         as_json = json.loads(operator.run("admin", "dispute", "evidence", DISPUTE, "--json").stdout)
         assert as_json["payment"]["charge_id"] == "ch_1QvT"
+
+    def test_prints_nothing_that_steers_the_terminal(self, operator: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(EVIDENCE["fields"], "customer_name", "Ada\x1b]52;c;x\x07\x9b")
+        told = operator.run("admin", "dispute", "evidence", DISPUTE).stdout
+        assert "Ada�]52;c;x��\n" in told
 
     def test_is_answered_with_a_note(self, operator: Cli) -> None:
         told = operator.run("admin", "dispute", "answer", DISPUTE, "--note", "She used it.").stdout

@@ -1,7 +1,9 @@
 """The fake API's routes of money that goes back, and one payment of 20.00 of which 3.00 is spent."""
 
-from typing import Any
+from typing import Any, cast
 
+from sublet.client.evidence_text import fields_of
+from sublet.client.shapes.evidence import Evidence
 from tests.client.fake_admin_routes import only_operators
 from tests.client.fake_findings import ask_approval
 from tests.client.fake_routes import Answer, Asked, page, route
@@ -76,6 +78,7 @@ EVIDENCE: dict[str, Any] = {
     "of_before": usd("0"),
     "refunds": [],
 }
+EVIDENCE["fields"] = fields_of(cast(Evidence, EVIDENCE))
 
 
 def _payment(action: str) -> dict[str, Any]:

@@ -90,6 +90,12 @@ class TestARequest:
         answer = await ask(shop, organization, top_up_id=top_up_id, amount="20.01", reason="all of it")
         assert (answer.status_code, answer.json()["code"]) == (409, "refund_not_possible")
 
+    async def test_gives_its_reason_in_one_plain_line(self, shop: Shop) -> None:
+        organization, top_up_id = await paid(shop)
+        for mark in ("\n", "\x1b", "\x9b", "\u202e", "\u2028"):
+            answer = await ask(shop, organization, top_up_id=top_up_id, amount="1.00", reason=f"late{mark}again")
+            assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input"), repr(mark)
+
     async def test_above_the_threshold_waits_for_a_second_person(self, shop: Shop) -> None:
         await shop.hire("ada", "bob")
         organization = await shop.organization()

@@ -1,12 +1,20 @@
 """The evidence of a dispute in words, for a person to read and for the bank: the same on both sides."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 
 from sublet.client.shapes.amounts import Money, Rate
 from sublet.client.shapes.evidence import Evidence, EvidenceCharge, EvidenceSum, SignIn
 
 LONGEST_FIELD = 20_000
 """How much the processor takes in one field, in characters."""
+
+LONGEST_NOTE = 4_000
+"""How much an operator may add in their own words, in characters."""
+
+_TEXT = "uncategorized_text"
+_LONG = ("access_activity_log", _TEXT)
+_FOREIGN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 PRODUCT = (
     "Prepaid balance for Sublet, which sells time on Linux and GPU servers by the second. The customer launches "
@@ -22,9 +30,9 @@ SIGN_INS = "Sign-ins around the payment, newest first"
 def sections(evidence: Evidence) -> list[tuple[str, list[str]]]:
     """Each part of the packet by its title, a line for each thing; a part that has nothing says so.
 
-    What proves most comes first, and what is longest last.
+    What proves most comes first, and what is longest last. A line is one line whatever a customer wrote into it.
     """
-    return [
+    told = [
         ("The dispute", _dispute(evidence)),
         ("The payment", _payment(evidence)),
         ("Who the customer is", _people(evidence)),
@@ -35,30 +43,34 @@ def sections(evidence: Evidence) -> list[tuple[str, list[str]]]:
         ("Machines and how they were delivered", _machines(evidence)),
         ("Each charge, newest first", _charges(evidence)),
     ]
+    return [(title, [_one_line(line) for line in lines]) for title, lines in told]
 
 
-def text_of(evidence: Evidence) -> str:
-    """The packet as text."""
-    parts = [f"{title}\n{'-' * len(title)}\n" + "\n".join(lines) for title, lines in sections(evidence)]
-    return "\n\n".join(parts) + "\n"
+def text_of(fields: Mapping[str, str]) -> str:
+    """The packet's fields as text, each under its name: exactly what the bank is sent."""
+    return "\n\n".join(f"{name}\n{'=' * len(name)}\n{value}" for name, value in fields.items()) + "\n"
 
 
-def fields_of(evidence: Evidence, note: str | None = None) -> dict[str, str]:
+def with_note(fields: Mapping[str, str], note: str | None) -> dict[str, str]:
+    """The packet's fields as they are sent with an operator's own words, for which `fields_of` left room."""
+    return {**fields, _TEXT: f"{note}\n\n{fields[_TEXT]}"} if note else dict(fields)
+
+
+def fields_of(evidence: Evidence) -> dict[str, str]:
     """The packet as the processor takes it, by its fields; each ends where it takes no more, and says so."""
     told = sections(evidence)
     payer = evidence["payment"]["payer"]
-    opening = f"{note}\n\n" if note else ""
     rest = [(title, lines) for title, lines in told if title != SIGN_INS]
     fields = {
         "product_description": PRODUCT,
         "access_activity_log": _whole_lines(dict(told)[SIGN_INS], LONGEST_FIELD),
-        "uncategorized_text": opening + _shared(rest, LONGEST_FIELD - len(opening)),
+        _TEXT: _shared(rest, LONGEST_FIELD - LONGEST_NOTE - 2),
         "customer_name": payer["name"] if payer else None,
         "customer_email_address": evidence["payment"]["customer_email"] or (payer["email"] if payer else None),
         "customer_purchase_ip": _asked_from(evidence),
         "service_date": min((one["since"] for one in evidence["sums"]), default="")[:10] or None,
     }
-    return {name: value for name, value in fields.items() if value}
+    return {name: value if name in _LONG else _one_line(value) for name, value in fields.items() if value}
 
 
 def _shared(told: list[tuple[str, list[str]]], room: int) -> str:
@@ -79,6 +91,11 @@ def _whole_lines(lines: list[str], most: int) -> str:
     room = most - len(LEFT_OUT) - 1
     end = kept.rfind("\n", 0, room + 1)
     return kept[: end if end > 0 else room] + "\n" + LEFT_OUT
+
+
+def _one_line(value: str) -> str:
+    """The text with what could begin a line, steer a terminal or turn the direction of reading shown as `�`."""
+    return _FOREIGN.sub("�", value)
 
 
 def _money(amount: Money | Rate) -> str:

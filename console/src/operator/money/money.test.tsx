@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { renderAt } from "~/testing/renderAt";
 import { asked, refuses } from "~/testing/server";
 import { like, may, mayNot, usd } from "~mock/fixtures/common";
-import { customer, dispute, finding, lines, month, payment, refundRequest, revenue, statement, unmetered } from "~mock/fixtures/money";
+import { customer, dispute, evidence, finding, lines, month, payment, refundRequest, revenue, statement, unmetered } from "~mock/fixtures/money";
 import { world } from "~mock/world";
 
 beforeEach(() => {
@@ -215,8 +215,8 @@ test("a dispute shows what speaks for its payment, and sends it to the bank with
   world.disputes = [{ ...dispute, id: "dsp_7" }];
   const { user } = renderAt("/operator/money/disputes");
   await user.click(await screen.findByRole("button", { name: "Evidence of dsp_7" }));
-  expect(await screen.findByText("Version 2026-11 by usr_1")).toBeTruthy();
-  expect(screen.getByText("trainer: $0.36, seen 720 times")).toBeTruthy();
+  expect(await screen.findByText("uncategorized text")).toBeTruthy();
+  for (const sent of Object.values(evidence.fields)) expect(screen.getByText(sent, { normalizer: (shown) => shown })).toBeTruthy();
   await user.type(screen.getByLabelText(/In your own words/), "She used it.");
   await user.click(screen.getByRole("button", { name: "Send to the bank" }));
   expect(await screen.findByText(/Answered by Ada/)).toBeTruthy();

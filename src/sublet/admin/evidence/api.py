@@ -1,11 +1,8 @@
 """Operators' routes for what speaks for a disputed payment, and for sending it to the bank."""
 
-from typing import cast
-
 from sublet.admin.evidence.packet import gather
 from sublet.admin.evidence.schemas import DisputeEvidenceOut, EvidenceAnswer
-from sublet.client.evidence_text import fields_of
-from sublet.client.shapes.evidence import Evidence
+from sublet.client.evidence_text import with_note
 from sublet.core.actors import Permission
 from sublet.core.http import ActorDep, SessionDep, SubletRouter
 from sublet.payments.api import ProcessorDep
@@ -34,7 +31,7 @@ async def send_evidence(
     """Send the evidence to the bank, as it is now; it takes one answer, which cannot be changed afterwards."""
     row = await disputes.get(session, dispute_id)
     [shown] = await disputes.view(session, actor, [row], processor)
-    found = (await gather(session, row, shown)).model_dump(mode="json")
-    await answers.begin(session, actor, dispute_id, fields_of(cast(Evidence, found), body.note), processor=processor)
+    fields = with_note((await gather(session, row, shown)).fields, body.note)
+    await answers.begin(session, actor, dispute_id, fields, processor=processor)
     [shown] = await disputes.view(session, actor, [row], processor)
     return shown

@@ -1,7 +1,7 @@
 """What speaks for a disputed payment, gathered from where each part is kept."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Row
 
@@ -22,6 +22,8 @@ from sublet.admin.evidence.schemas import (
 from sublet.allocations.views import past
 from sublet.audit import trail
 from sublet.billing import usage
+from sublet.client.evidence_text import fields_of
+from sublet.client.shapes.evidence import Evidence
 from sublet.core.db import Session
 from sublet.core.money import Money
 from sublet.identity import organizations, terms, users
@@ -45,7 +47,7 @@ HOW = {
 
 
 async def gather(session: Session, dispute: Row[tuple[Any, ...]], shown: DisputeOut) -> DisputeEvidenceOut:
-    """The evidence of a dispute as it is now."""
+    """The evidence of a dispute as it is now, and the text of it that the bank is sent."""
     paid = await top_ups.get(session, dispute.top_up_id)
     spent = await purchases.paid_by(session, paid.charge_id) if paid.charge_id is not None else []
     entries = [one.entry_id for one in spent if not one.owed]
@@ -54,7 +56,7 @@ async def gather(session: Session, dispute: Row[tuple[Any, ...]], shown: Dispute
     people = await organizations.people_of(session, dispute.organization_id)
     sums = await usage.sums_in(session, dispute.organization_id, entries, limit=MOST_ALLOCATIONS)
     zero = Money.zero(paid.currency)
-    return DisputeEvidenceOut(
+    found = DisputeEvidenceOut(
         dispute=shown,
         customer=EvidenceCustomerOut(
             organization_id=dispute.organization_id,
@@ -88,7 +90,9 @@ async def gather(session: Session, dispute: Row[tuple[Any, ...]], shown: Dispute
             )
             for one in await refunds.of_payment(session, paid.id)
         ],
+        fields={},
     )
+    return found.model_copy(update={"fields": fields_of(cast(Evidence, found.model_dump(mode="json")))})
 
 
 async def _payment(session: Session, paid: Row[tuple[Any, ...]]) -> EvidencePaymentOut:

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from sublet.client.evidence_text import LONGEST_NOTE
 from sublet.core.money import MoneyField, RateField
 from sublet.payments.disputes.schemas import DisputeOut
 
@@ -162,6 +163,10 @@ class DisputeEvidenceOut(BaseModel):
     spent: MoneyField
     of_before: MoneyField
     refunds: list[EvidenceRefundOut]
+    fields: dict[str, str] = Field(
+        description="What the bank is sent, word for word, by the processor's names of its fields. An operator's own "
+        "words go before `uncategorized_text`."
+    )
 
 
 class EvidenceAnswer(BaseModel):
@@ -169,4 +174,4 @@ class EvidenceAnswer(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    note: str | None = Field(default=None, min_length=1, max_length=4000)
+    note: str | None = Field(default=None, min_length=1, max_length=LONGEST_NOTE)

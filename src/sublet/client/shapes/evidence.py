@@ -149,3 +149,4 @@ class Evidence(TypedDict):
     spent: Money
     of_before: Money
     refunds: list[EvidenceRefund]
+    fields: dict[str, str]

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from sublet.approvals.schemas import ApprovalOut
 from sublet.core.actions import ActionOut
+from sublet.core.display_names import ONE_LINE
 from sublet.core.money import CurrencyCode, Money, MoneyField
 from sublet.payments.adjustments import Adjustment
 from sublet.payments.refund_requests.requests import RequestRow
@@ -15,7 +16,7 @@ from sublet.payments.refunds.refundable import Payment
 from sublet.payments.refunds.requests import RefundRow
 from sublet.payments.refunds.states import RefundState
 
-Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=ONE_LINE)]
 Amount = Annotated[str, StringConstraints(max_length=24)]
 
 

@@ -7,8 +7,10 @@ from sublet.cli.connection import connect
 from sublet.cli.formats import is_some, local, money
 from sublet.cli.lazy import LazyGroup
 from sublet.cli.output import Output, output_options
+from sublet.cli.style import printable
 from sublet.cli.tables import Column, print_facts
 from sublet.client.evidence_text import text_of
+from sublet.client.shapes.evidence import Evidence
 from sublet.client.shapes.refunds import Dispute
 
 _HERE = "sublet.cli.commands.admin.disputes"
@@ -94,10 +96,14 @@ def _answered(one: Dispute) -> str:
 def evidence(dispute: str, output: Output) -> None:
     """Show what speaks for the payment of DISPUTE: who paid, what they accepted, what they were charged, and the proof.
 
-    Nothing is sent; `answer` sends it as it is then.
+    It is the text that the bank would get, word for word. Nothing is sent; `answer` sends it as it is then.
     """
     with connect() as client:
-        output.one(client.admin.refunds.evidence(dispute), lambda one: click.echo(text_of(one), nl=False))
+        output.one(client.admin.refunds.evidence(dispute), _print_fields)
+
+
+def _print_fields(one: Evidence) -> None:
+    click.echo(printable(text_of(one["fields"]), lines=True), nl=False)
 
 
 @click.command()
