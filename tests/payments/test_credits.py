@@ -15,6 +15,7 @@ from tests.payments.shop import Shop
 pytestmark = pytest.mark.anyio
 
 CODE = "SPRING-7Q4M-X2"
+HERE, THERE = {"X-Address": "192.0.2.7"}, {"X-Address": "192.0.2.8"}
 
 
 async def give(shop: Shop, organization: str, amount: str, **more: Any) -> httpx.Response:
@@ -32,6 +33,11 @@ async def make(shop: Shop, code: str = CODE, **more: Any) -> httpx.Response:
 async def redeem(shop: Shop, organization: str, code: str = CODE, **more: Any) -> httpx.Response:
     """POST /promo-codes/redeem."""
     return await shop.ask(organization, "POST", "/promo-codes/redeem", json={"code": code}, **more)
+
+
+async def guess(shop: Shop, organization: str, times: int, code: str = "GUESS-0000-X1") -> list[int]:
+    """Try a code so many times from one address; the answers."""
+    return [(await redeem(shop, organization, code, headers=HERE)).status_code for _ in range(times)]
 
 
 async def audited(shop: Shop) -> list[str]:
@@ -179,19 +185,36 @@ class TestCode:
         assert (closed.status_code, closed.json()["code"]) == (429, "too_many_attempts")
         assert (await redeem(shop, other)).status_code == 201
 
-    async def test_lets_nobody_guess_by_signing_up_again(self, shop: Shop) -> None:
+    async def test_leaves_few_guesses_to_who_signs_up_again(self, shop: Shop) -> None:
         await shop.hire("ada")
         await make(shop)
-        here, there = {"X-Address": "192.0.2.7"}, {"X-Address": "192.0.2.8"}
+        for _ in range(3):
+            assert await guess(shop, await shop.organization(), 20) == [409] * 20
+        another = await shop.organization()
+        assert await guess(shop, another, 6) == [409] * 5 + [429]
+        assert (await redeem(shop, another, headers=THERE)).status_code == 201
+        neighbour = await shop.organization()
+        assert (await redeem(shop, neighbour, headers=HERE)).status_code == 201, "the address closes for nobody"
+
+    async def test_that_one_organization_guesses_costs_no_other_a_try(self, shop: Shop) -> None:
+        await shop.hire("ada")
+        await make(shop)
+        assert await guess(shop, await shop.organization(), 62) == [409] * 20 + [429] * 42
+        assert await guess(shop, await shop.organization(), 20) == [409] * 20
+
+    async def test_counts_for_an_address_where_it_is_none(self, shop: Shop) -> None:
+        await shop.hire("ada")
+        await make(shop, most_uses=4)
         for _ in range(3):
             organization = await shop.organization()
-            for number in range(20):
-                tried = await redeem(shop, organization, f"GUESS-{number:04d}", headers=here)
-                assert tried.status_code == 409
-        another = await shop.organization()
-        closed = await redeem(shop, another, headers=here)
-        assert (closed.status_code, closed.json()["code"]) == (429, "too_many_attempts")
-        assert (await redeem(shop, another, headers=there)).status_code == 201
+            assert await guess(shop, organization, 20, CODE) == [201] + [409] * 19
+        assert await guess(shop, await shop.organization(), 20) == [409] * 20
+        for _ in range(2):
+            await guess(shop, await shop.organization(), 20)
+        late = await shop.organization()
+        assert (await redeem(shop, late, headers=HERE)).status_code == 201
+        [counted] = await shop.rows("SELECT max(attempts) AS most FROM throttle")
+        assert counted.most == 61, "what is not counted any more is not taken back either"
 
     async def test_asks_for_a_verified_address_where_mail_is_sent(self, shop: Shop, owner_url: str) -> None:
         await shop.hire("ada")

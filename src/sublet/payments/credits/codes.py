@@ -31,7 +31,10 @@ ACT = "promo_code.create"
 GUESSES = throttles.Limit("promo_code", 20, 3600)
 """Codes that one organization may try: a code is hard to guess, and so nobody tries many."""
 GUESSES_BY_ADDRESS = throttles.Limit("promo_code_address", 60, 3600)
-"""Codes that may be tried from one address: who signs up again and again gets no more of them."""
+"""Codes that nobody could redeem, tried from one address: beyond that it closes for nobody, as others are behind it
+too, but an organization gets fewer tries there. So who signs up again and again gains little by it."""
+FEW_GUESSES = 5
+"""Codes that one organization may try where its address has had so many that were none."""
 
 
 class PromoCodeRefused(Conflict):
@@ -214,16 +217,46 @@ async def redeem(database: Database, actor: Actor, typed: str, *, mail_is_sent: 
     """Take what a code gives into the organization's wallet, once; returns how much that was.
 
     AddressNotVerified, TooManyAttempts, PromoCodeRefused (the same for a code that is over and for none),
-    AlreadyRedeemed. Each try counts, for the organization and for the address, in a transaction of its own.
+    AlreadyRedeemed. Each try counts for the organization, and for the address unless it turns out to be of a code that
+    can be redeemed; before it is looked at, in a transaction of its own.
     """
-    organization_id = actor.organization
+    address = throttles.address_of(actor.address)
+    at_address = await _count(database, actor, address, mail_is_sent=mail_is_sent)
+    try:
+        given = await _redeem(database, actor, typed)
+    except AlreadyRedeemed:
+        await _take_back(database, at_address, address)
+        raise
+    await _take_back(database, at_address, address)
+    return given
+
+
+async def _count(database: Database, actor: Actor, address: str, *, mail_is_sent: bool) -> throttles.Count:
+    """Count a try before it is looked at; what was counted at the address. One that the organization may not make
+    counts against nobody else."""
     async with database.transaction() as session:
         if refusal := await why_not_redeem(session, actor, mail_is_sent=mail_is_sent):
             raise refusal.problem
-        counted = await throttles.count(session, GUESSES, organization_id)
-        of_address = await throttles.count(session, GUESSES_BY_ADDRESS, throttles.address_of(actor.address))
-    if wait_seconds := max(counted.wait_seconds, of_address.wait_seconds):
-        raise TooManyAttempts(wait_seconds)
+        mine = await throttles.count(session, GUESSES, actor.organization)
+        at_address = None
+        if not mine.wait_seconds:
+            at_address = await throttles.count(session, GUESSES_BY_ADDRESS, address)
+    if at_address is None:
+        raise TooManyAttempts(mine.wait_seconds)
+    if at_address.wait_seconds and mine.attempts > FEW_GUESSES:
+        raise TooManyAttempts(at_address.wait_seconds)
+    return at_address
+
+
+async def _take_back(database: Database, at_address: throttles.Count, address: str) -> None:
+    """A try was rightful. Beyond its limit the count does not grow, and so nothing is taken back from it either."""
+    if not at_address.wait_seconds:
+        async with database.transaction() as session:
+            await throttles.refund(session, GUESSES_BY_ADDRESS, address)
+
+
+async def _redeem(database: Database, actor: Actor, typed: str) -> Money:
+    organization_id = actor.organization
     async with database.transaction() as session:
         locked = select(promo_code.c.id).where(promo_code.c.code == typed.strip().upper())
         code_id = (await session.execute(locked.with_for_update(key_share=True))).scalar_one_or_none()
