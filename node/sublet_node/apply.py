@@ -39,13 +39,14 @@ def apply(store: Store, params: dict[str, Any], generation: Any) -> dict[str, An
     """Apply the desired state and answer with what the kernel enforces. Safe to repeat from any half-done point."""
     desired = request.desired(params)
     with store.locked(desired.subject.allocation):
-        record = store.accept(desired.subject, generation, intent="apply")
+        suspends = desired.state == "suspended"
+        record = store.accept(desired.subject, generation, intent="suspend" if suspends else "apply")
         # What has no GPU only has to be kept out of all: it neither waits for nvidia-smi nor fails with it.
         available = gpus.inventory() if desired.gpus else gpus.present()
         granted = devices.select(available, desired.gpus)
         _close_first(store, record, desired)
         _follow_network()
-        node_network.settle(store, record, wanted=desired.node_network)
+        node_network.settle(store, record, wanted=desired.node_network, comes_in=not suspends)
         _make_account(store, record, desired)
         _note_gpus(store, record, granted)
         devices.grant(desired.subject.uid, granted, available)
@@ -124,6 +125,8 @@ def _close_first(store: Store, record: Allocation, desired: request.Desired) -> 
         authorized_keys.close_login(desired.subject.login)
         startup.note_stop(desired.subject.login, "suspended")
         sessions.end(desired.subject.uid, desired.subject.login)
+        record.may_run = False
+        store.put(record)
 
 
 def _disconnect(record: Allocation, desired: request.Desired) -> None:

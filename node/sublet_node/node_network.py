@@ -14,36 +14,39 @@ from .errors import NodeError
 from .store import Allocation, Store
 
 
-def settle(store: Store, record: Allocation, *, wanted: bool) -> None:
+def settle(store: Store, record: Allocation, *, wanted: bool, comes_in: bool) -> None:
     """Note whether an allocation is to be in the node's network, before anything of it is there.
 
-    Refused with `not_alone` while anybody else is on the node, or while who is there has that network; with
-    `firewall_unavailable` where nothing would keep it from what is denied.
+    Where it `comes_in`, refused with `not_alone` while anybody else is on the node, or while who is there has that
+    network; with `firewall_unavailable` where nothing would keep it from what is denied. Nothing runs of what is
+    suspended, so nobody who is there keeps it from being closed, and it keeps nobody away: it comes when it is
+    resumed, and looks then.
     """
     before = record.node_network
     if record.node_network != wanted:
         record.node_network = wanted
         store.put(record)
+    if not comes_in:
+        return
     try:
         _refuse_beside_others(store, record)
         if wanted:
             _refuse_without_firewall()
     except NodeError:
         record.node_network = before
-        if not record.bound:
+        if not (record.bound and record.may_run):
             record.intent = ""  # nothing of it is here, nor about to be
         store.put(record)
         raise
+    if not record.may_run:
+        record.may_run = True
+        store.put(record)
 
 
 def _refuse_beside_others(store: Store, record: Allocation) -> None:
-    """Each has written down what it wants before it looks, so that of two who come at once not both find nobody.
-
-    Of what is suspended nothing runs: it comes when it is resumed, and looks then.
-    """
+    """Each has written down what it wants before it looks, so that of two who come at once not both find nobody."""
     readable, damaged = store.readable()
-    others = [one for one in readable if one.allocation != record.allocation and not one.released]
-    others = [one for one in others if (one.bound and one.state != "suspended") or one.intent]
+    others = [one for one in readable if one.allocation != record.allocation and one.is_in]
     alone = record.node_network or any(other.node_network for other in others)
     here = sorted([*(other.login for other in others), *damaged])
     if alone and here:

@@ -34,6 +34,7 @@ class Allocation:
     number of its link to the node, 0 without one. `bound` is false as long as no account was made for it: what was
     asked for and refused does not say which uid it will have. `ports` are the ports that lead to it,
     `published` whether it ever had any. With `node_network` it is in the node's own network, alone on the node.
+    `may_run` is false from when a suspension has ended all that ran of it until it is let in again.
     """
 
     allocation: str
@@ -52,6 +53,7 @@ class Allocation:
     ports: list[dict[str, Any]] = field(default_factory=list)
     published: bool = False
     node_network: bool = False
+    may_run: bool = True
     changed_at: str = ""
 
     @property
@@ -63,6 +65,11 @@ class Allocation:
     def going(self) -> bool:
         """True from the first release on, proven or not: what it held may be another's by now."""
         return self.released or self.intent == "release"
+
+    @property
+    def is_in(self) -> bool:
+        """Whether something of it may run here, or is about to."""
+        return not self.released and ((self.bound and self.may_run) or self.intent == "apply")
 
 
 def known(kind: Any, data: Any) -> dict[str, Any]:
@@ -106,14 +113,17 @@ class Store:
             os.close(descriptor)
 
     def accept(self, subject: Subject, generation: Any, *, intent: str) -> Allocation:
-        """Raise the fence to `generation` and note the intent, or refuse. Call it with the lock held."""
+        """Raise the fence to `generation` and note the intent, or refuse. Call it with the lock held.
+
+        The intent is `apply` of what is to run, `suspend` of what is not, and `release`.
+        """
         if not isinstance(generation, int) or isinstance(generation, bool) or generation < 0:
             raise bad_request("generation must be a whole number, 0 or more")
         known = self.get(subject.allocation)
         if known is None:
             known = Allocation(subject.allocation, subject.login, subject.uid, generation, bound=False)
         self._refuse_if_late(known, subject, generation, intent)
-        if known.released and intent == "apply":
+        if known.released and intent != "release":
             known.state = "absent"  # it begins anew: from here on there may be something of it
         known.generation = generation
         known.intent = intent
@@ -145,7 +155,7 @@ class Store:
                 f"with uid {subject.uid}. Reconcile the two before anything is changed.",
             )
         ended = known.released or known.intent == "release"
-        if ended and intent == "apply" and generation == known.generation:
+        if ended and intent != "release" and generation == known.generation:
             raise NodeError(
                 "stale_generation", f"{known.allocation} was released at generation {generation}; apply came too late."
             )

@@ -75,3 +75,33 @@ class TestGivingBack:
         assert (await channel.ask("release", other.subject, generation=3))["clean"] is True
         await channel.ask("apply", tenant.desired(node_network=True), generation=4)
         assert (await channel.ask("release", tenant.subject, generation=5))["clean"] is True
+
+    @pytest.mark.parametrize("whole", [True, False], ids=["whole_node", "ordinary"])
+    async def test_of_a_whole_node_is_repeated_beside_who_came_after(
+        self, north: Enrolled, channel: Channel, *, whole: bool
+    ) -> None:
+        tenant, other = Tenant(), Tenant()
+        running = tenant.desired(node_network=True)
+        away = tenant.desired(node_network=True, state="suspended", gives_back=True)
+        there = other.desired(node_network=whole)
+        gone = other.desired(node_network=whole, state="suspended")
+        await channel.ask("apply", running, generation=1)
+        await channel.ask("apply", away, generation=2)
+        for _ in range(2):
+            assert (await channel.ask("apply", there, generation=2))["login_open"] is True
+            assert unclean(await channel.ask("apply", away, generation=2)) == []
+        # Whoever was refused stays out, and nobody is kept away by that.
+        with pytest.raises(Refused, match="not_alone"):
+            await channel.ask("apply", running, generation=3)
+        assert (await channel.ask("apply", there, generation=2))["login_open"] is True
+        for _ in range(2):
+            assert (await channel.ask("apply", gone, generation=3))["login_open"] is False
+            assert unclean(await channel.ask("apply", away, generation=4)) == []
+        await channel.ask("apply", running, generation=5)
+        # Once more the other way round: it is suspended last, and closed beside who is there.
+        with pytest.raises(Refused, match="not_alone"):
+            await channel.ask("apply", there, generation=4)
+        assert (await channel.ask("apply", gone, generation=5))["login_open"] is False
+        assert (await channel.ask("apply", running, generation=5))["login_open"] is True
+        for one in (tenant, other):
+            assert (await channel.ask("release", one.subject, generation=6))["clean"] is True

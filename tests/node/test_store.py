@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from node.sublet_node import node_network
 from node.sublet_node.errors import NodeError
 from node.sublet_node.request import Subject
 from node.sublet_node.store import Allocation, Store
@@ -114,3 +115,71 @@ class TestARecord:
         path.write_text("[]")
         with pytest.raises(NodeError, match="is damaged"):
             store.get(released(1).allocation)
+
+
+class TestWhoIsIn:
+    """Whoever is in the node's own network keeps everybody away, by what the records say."""
+
+    @pytest.fixture
+    def first(self, store: Store) -> Allocation:
+        """It runs in the node's own network."""
+        record = Allocation(RUNNING, "al-aaaaaaaaaaaaaaaa", 1_999_999, 1, state="active", node_network=True)
+        store.put(record)
+        return record
+
+    def comes(self, store: Store) -> bool:
+        """Whether another may come with a network of its own; it is gone again after that."""
+        other = store.accept(subject_of(released(1)), 8, intent="apply")
+        try:
+            node_network.settle(store, other, wanted=False, comes_in=True)
+        except NodeError as error:
+            return error.code != "not_alone"
+        finally:
+            store.put(released(1))
+        return True
+
+    def ended(self, store: Store, record: Allocation) -> None:
+        record.state, record.intent, record.may_run = "suspended", "", False
+        store.put(record)
+
+    def test_keeps_others_away_until_all_of_it_is_ended(self, store: Store, first: Allocation) -> None:
+        store.accept(subject_of(first), 2, intent="suspend")
+        assert not self.comes(store)
+        self.ended(store, first)
+        assert self.comes(store)
+
+    @pytest.mark.parametrize(("intent", "free"), [("suspend", True), ("release", True), ("apply", False)])
+    def test_keeps_nobody_away_by_being_looked_at_while_suspended(
+        self, store: Store, first: Allocation, intent: str, *, free: bool
+    ) -> None:
+        self.ended(store, first)
+        store.accept(subject_of(first), 2, intent=intent)
+        assert self.comes(store) is free
+
+    @pytest.mark.parametrize("intent", ["suspend", "release"])
+    def test_counts_from_where_it_was_let_in_though_that_run_was_cut_off(
+        self, store: Store, first: Allocation, intent: str
+    ) -> None:
+        self.ended(store, first)
+        resumed = store.accept(subject_of(first), 2, intent="apply")
+        node_network.settle(store, resumed, wanted=False, comes_in=True)
+        resumed.node_network = True
+        store.put(resumed)
+        store.accept(subject_of(first), 3, intent=intent)
+        assert not self.comes(store)
+
+    def test_keeps_nobody_away_once_it_was_refused(self, store: Store, first: Allocation) -> None:
+        other = Allocation("al_bbbbbbbbbbbbbbbb", "al-bbbbbbbbbbbbbbbb", 1_999_998, 1, state="active")
+        self.ended(store, first)
+        store.put(other)
+        resumed = store.accept(subject_of(first), 2, intent="apply")
+        with pytest.raises(NodeError, match="is alone on the node"):
+            node_network.settle(store, resumed, wanted=True, comes_in=True)
+        assert self.comes(store)
+        assert store.get(other.allocation) == other
+
+    def test_late_is_refused_with_either_intent(self, store: Store) -> None:
+        store.put(released(1))
+        with pytest.raises(NodeError, match="came too late"):
+            store.accept(subject_of(released(1)), 7, intent="suspend")
+        assert store.accept(subject_of(released(1)), 8, intent="suspend").state == "absent"
