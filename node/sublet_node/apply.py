@@ -66,7 +66,7 @@ def apply(store: Store, params: dict[str, Any], generation: Any) -> dict[str, An
             authorized_keys.open_login(desired)
             _disconnect(record, desired)
         published = ports.follow(store, record, desired, link)
-        given_back = _give_back(store, record, desired)
+        given_back, kept = _end_use(store, record, desired)
         record.disconnected = max(record.disconnected, desired.disconnect_generation)
         record.state, record.intent = desired.state, ""
         if all(check["clean"] for check in given_back):
@@ -90,17 +90,25 @@ def apply(store: Store, params: dict[str, Any], generation: Any) -> dict[str, An
             ],
             "ports": published,
             "given_back": given_back,
+            "kept": kept,
             "boot_id": moment.boot_id(),
             "observed_at": moment.now(),
         }
 
 
-def _give_back(store: Store, record: Allocation, desired: request.Desired) -> list[dict[str, Any]]:
-    """The checks that show what is given back; none where nothing is. A GPU that is not shown to be is remembered."""
-    if not desired.gives_back:
-        return []
+def _end_use(
+    store: Store, record: Allocation, desired: request.Desired
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The checks that show what is given back, and those of what is kept though suspended; none where nothing is.
+
+    A GPU that is not shown to be given back is remembered.
+    """
+    if desired.state != "suspended":
+        return [], []
     mates = store.uids_of(desired.same_organization, desired.subject)
-    return giving_back.give_back(desired.subject, list(record.gpus), mates)
+    if desired.gives_back:
+        return giving_back.give_back(desired.subject, list(record.gpus), mates), []
+    return [], giving_back.keep(list(record.gpus), mates)
 
 
 def _follow_network() -> None:

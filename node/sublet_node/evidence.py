@@ -36,7 +36,7 @@ from .store import Allocation
 # A GPU without work holds a few MiB for its driver. More than this means that somebody's data are still on it.
 _IDLE_GPU_MIB = 256
 _LONGEST_NAME = 300
-_MOST_HOLDERS = 200
+MOST_HOLDERS = 200
 
 
 def collect(
@@ -105,7 +105,7 @@ def _held(known: marks.Marks, held_gpus: list[str], ended: list[Holder]) -> dict
     if ended and not found:
         what = ", ".join(f"{holder.name} ({holder.pid}) of {names.get(holder.uid, holder.uid)}" for holder in ended[:5])
         held["detail"] += f" Ended, because it held something of this: {what}."
-    held["holders"] = [holder.shown(names) for holder in found[:_MOST_HOLDERS]]
+    held["holders"] = [holder.shown(names) for holder in found[:MOST_HOLDERS]]
     return held
 
 

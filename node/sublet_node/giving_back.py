@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import devices, evidence, gpus, holders, leftovers, memory, mounts, processes
+from . import devices, evidence, gpus, holders, leftovers, logins, memory, mounts, processes
+from .holders import Holder
 from .marks import Marks
 from .request import Subject
 
@@ -27,14 +28,30 @@ def give_back(subject: Subject, cards: list[str], mates: dict[str, int]) -> list
         evidence.check(
             "processes", lambda: [f"{process.name} ({process.pid})" for process in processes.of(subject.uid)]
         ),
-        evidence.check("held", lambda: _held(subject, cards, mates)),
+        _held(mounts.devices(subject), cards, mates),
         evidence.check("memory", lambda: memory.left(subject.uid, least=_LEAST_MEMORY)),
         evidence.check("gpu", lambda: evidence.gpus_left(subject.uid, cards)),
     ]
 
 
-def _held(subject: Subject, cards: list[str], mates: dict[str, int]) -> list[str]:
-    """Who holds a GPU or something in its memory. Files of its disk are its own to share: they are not looked for."""
-    numbers = devices.numbers(gpus.known(), cards)[0] if cards else frozenset()
-    of_it = Marks("\0", -1, cards=numbers, places=mounts.devices(subject))
-    return [f"{holder.what} in {holder.name} ({holder.pid})" for holder in holders.end_or_find(of_it, mates)]
+def keep(cards: list[str], mates: dict[str, int]) -> list[dict[str, Any]]:
+    """The check that nobody computes on the GPUs of what is suspended and keeps them; none where it has none.
+
+    What `mates` run that holds one is ended.
+    """
+    return [_held(frozenset(), cards, mates)] if cards else []
+
+
+def _held(places: frozenset[int], cards: list[str], mates: dict[str, int]) -> dict[str, Any]:
+    """Who holds a GPU or something in its memory, named for operators. Files of its disk are its own to share: they
+    are not looked for."""
+    found: list[Holder] = []
+
+    def look() -> list[str]:
+        numbers = devices.numbers(gpus.known(), cards)[0] if cards else frozenset()
+        found.extend(holders.end_or_find(Marks("\0", -1, cards=numbers, places=places), mates))
+        return [f"{holder.what} in {holder.name} ({holder.pid})" for holder in found]
+
+    held = evidence.check("held", look)
+    names = {uid: login for login, uid in logins.passwd_entries().items()} if found else {}
+    return {**held, "holders": [holder.shown(names) for holder in found[: evidence.MOST_HOLDERS]]}

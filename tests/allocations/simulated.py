@@ -78,6 +78,8 @@ class SimulatedNode:
     keeps_out: bool = False
     given_back: tuple[EvidenceCheck, ...] = (EvidenceCheck("gpu", True, "Looked again: nothing left."),)
     """What it says to who is to give its place back; nothing where it does not know how."""
+    kept: tuple[EvidenceCheck, ...] = ()
+    """What it says of what is suspended and keeps its GPUs."""
     weak: set[str] = field(default_factory=set)
     """What it lets a login take too much of: `cpu`, `memory`, `network`."""
     shows: dict[str, Any] = field(default_factory=dict)
@@ -145,6 +147,7 @@ class SimulatedBackend:
                 for why in ["suspended" if account.state == "suspended" else node.refuses.get(port.node_port, "")]
             ),
             given_back=node.given_back if account.gives_back else (),
+            kept=node.kept if account.state == "suspended" and not account.gives_back else (),
         )
 
     async def enter(self, node_id: str, account: DesiredAccount) -> Entry:

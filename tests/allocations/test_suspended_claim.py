@@ -216,6 +216,15 @@ class TestTheTime:
 
 
 class TestTheNode:
+    async def test_is_told_whose_use_it_ends_whenever_it_suspends(self, database: Database) -> None:
+        rental = await Rental.open(database, kept_hours=4, gpus=2, **SHAPE)
+        allocation_id, mate = await rental.running(), await rental.running()
+        account = rental.backend.node(rental.node_id).accounts
+        assert account[allocation_id].desired.same_organization == ()
+        await rental.suspend(allocation_id)
+        await rental.work_until(allocation_id, "suspended")
+        assert account[allocation_id].desired.same_organization == ((await rental.row(mate)).login,)
+
     async def test_takes_its_gpus_away_first(self, rental: Rental, clock: Clock) -> None:
         allocation_id = await suspended(rental)
         account = rental.backend.node(rental.node_id).accounts

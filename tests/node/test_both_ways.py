@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from sublet.fleet import answers
-from sublet.fleet.backend import DesiredAccount, Limits
+from sublet.fleet.backend import DesiredAccount, EvidenceCheck, Holder, Limits
 from sublet.fleet.led_ports import DesiredPort
 from sublet.fleet.params import apply_params
 from tests.node.control_plane import Tenant
@@ -85,7 +85,7 @@ class TestRequests:
     def test_of_this_control_plane_mean_to_an_earlier_helper_what_it_knows_of_them(
         self, helpers: tuple[Path, Path]
     ) -> None:
-        tenant = Tenant()
+        tenant, mate = Tenant(), Tenant().login
         account = DesiredAccount(
             allocation_id=tenant.allocation,
             login=tenant.login,
@@ -98,21 +98,29 @@ class TestRequests:
             disconnect_generation=2,
             environment={"MODE": "new"},
             ports=(DesiredPort("tcp", 80, 30_000),),
+            same_organization=(mate,),
         )
-        asked = {**apply_params(account), "same_organization": [Tenant().login], "of_a_later_release": True}
+        asked = {**apply_params(account), "of_a_later_release": True}
         earlier, this = (parts(read_by(helper, asked)) for helper in helpers)
         assert {name: this[name] for name in earlier} == earlier
         assert this["apply.environment.MODE"] == "new"
+        assert this["apply.same_organization"] == [mate]
 
 
 class TestAnswers:
     def test_of_an_earlier_helper_say_nothing_of_what_it_does_not_know(self) -> None:
         applied = answers.read(answers.Applied, "apply", APPLIED).to_state(AT)
-        assert (applied.login, applied.ports) == ("al-x", ())
+        assert (applied.login, applied.ports, applied.given_back, applied.kept) == ("al-x", (), (), ())
         assert answers.read(answers.Released, "release", RELEASED).to_evidence(AT).checks[0].holders == ()
         observed = answers.read(answers.Observed, "observe", OBSERVED).to_observation("nd_x", AT)
         assert (observed.gpus, observed.doors, observed.unreadable) == (None, None, ())
         assert observed.allocations[0].oom_kills is None
+
+    def test_of_this_helper_say_who_uses_what_is_suspended(self) -> None:
+        holder = {"pid": 41, "login": "al-y", "name": "train", "what": "a GPU"}
+        check = {"name": "held", "clean": False, "detail": "Left: a GPU", "holders": [holder]}
+        applied = answers.read(answers.Applied, "apply", {**APPLIED, "kept": [check]}).to_state(AT)
+        assert applied.kept == (EvidenceCheck("held", False, "Left: a GPU", (Holder(41, "al-y", "train", "a GPU"),)),)
 
     @pytest.mark.parametrize(
         ("shape", "answer"),

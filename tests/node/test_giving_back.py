@@ -6,6 +6,7 @@ import pytest
 
 from tests.node.conftest import Enrolled
 from tests.node.control_plane import Channel, Refused, Tenant
+from tests.node.test_cooperating import keeping, opening
 from tests.node.test_limits import run_as
 from tests.node.test_release_of_gpus import busy_first_gpu
 
@@ -57,6 +58,18 @@ class TestGivingBack:
         assert unclean(await channel.ask("apply", suspended, generation=4)) == []
         assert (await channel.ask("release", tenant.subject, generation=5))["clean"] is True
 
+    async def test_of_a_gpu_that_another_holds_names_who_does(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        await channel.ask("apply", tenant.desired(), generation=1)
+        async with opening(north, channel) as opened, keeping(north, opened, tenant.uid, [("GPU", "inherited")]) as had:
+            away = opened.tenant.desired(state="suspended", gives_back=True)
+            [held] = [one for one in (await channel.ask("apply", away, generation=2))["given_back"] if not one["clean"]]
+            assert held["name"] == "held"
+            assert [(one["pid"], one["login"]) for one in held["holders"]] == [(had[0].pid, tenant.login)]
+        assert unclean(await channel.ask("apply", away, generation=2)) == []
+        assert (await channel.ask("release", opened.tenant.subject, generation=3))["clean"] is True
+
     @pytest.mark.parametrize("wrong", [{"state": "active"}, {"state": "suspended", "gpus": ["GPU-1"]}])
     async def test_is_for_what_is_suspended_and_has_no_gpu(self, channel: Channel, wrong: dict[str, Any]) -> None:
         with pytest.raises(Refused, match="bad_request"):
@@ -105,3 +118,33 @@ class TestGivingBack:
         assert (await channel.ask("apply", running, generation=5))["login_open"] is True
         for one in (tenant, other):
             assert (await channel.ask("release", one.subject, generation=6))["clean"] is True
+
+
+class TestKeeping:
+    """What is suspended and keeps its GPUs: nobody computes on them, or it is said who does."""
+
+    async def test_ends_what_its_own_organization_computes_there_and_names_others(
+        self, north: Enrolled, channel: Channel, tenant: Tenant
+    ) -> None:
+        gpu = north.node.gpus[1].uuid
+        await channel.ask("apply", tenant.desired(), generation=1)
+        kinds = [("GPU", "inherited"), ("file", "inherited")]
+        async with opening(north, channel) as opened, keeping(north, opened, tenant.uid, kinds) as had:
+            held_by = {one.kind: one.pid for one in had}
+            away = opened.tenant.desired(state="suspended", gpus=[gpu])
+            for _ in range(2):
+                observed = await channel.ask("apply", away, generation=2)
+                [held] = observed["kept"]
+                assert (observed["given_back"], held["clean"]) == ([], False)
+                found = [(one["pid"], one["login"], one["what"].partition(" (")[0]) for one in held["holders"]]
+                assert found == [(held_by["GPU"], tenant.login, "a GPU")], "files are its own to share"
+            observed = await channel.ask("apply", {**away, "same_organization": [tenant.login]}, generation=3)
+            assert [check["clean"] for check in observed["kept"]] == [True]
+            left = await north.node.run_as_root("ps", "-o", "pid=", "-u", str(tenant.uid), check=False)
+            assert left.text.split() == [str(held_by["file"])]
+        assert (await channel.ask("release", opened.tenant.subject, generation=4))["clean"] is True
+
+    async def test_is_of_gpus_and_of_what_is_suspended(self, north: Enrolled, channel: Channel, tenant: Tenant) -> None:
+        assert (await channel.ask("apply", tenant.desired(state="suspended"), generation=1))["kept"] == []
+        gpus = [north.node.gpus[0].uuid]
+        assert (await channel.ask("apply", tenant.desired(gpus=gpus), generation=2))["kept"] == []

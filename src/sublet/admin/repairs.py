@@ -120,6 +120,11 @@ REPAIRS: Mapping[str, Repair] = {
     "organization.launches_stopped": Repair(
         "It ends when what is owed is paid or the dispute is decided. To let the organization go on before, settle it."
     ),
+    "allocations.claim_not_given_back": Repair(
+        "See who holds it, and end that on the node or release their allocation. It closes once the node shows that "
+        "nobody does. What was used meanwhile is charged by an adjustment.",
+        _ADJUST,
+    ),
     "allocations.not_metered": Repair("See why no meter runs for it; end it on its node if nobody pays.", _NODES),
     "allocations.not_applied": Repair(_NODE, _NODES),
     "allocations.remnant": Repair("Bring the node back, or give it up.", "sublet admin node force-release"),

@@ -1,6 +1,6 @@
 """The end of an allocation, however it came to it: what it was given is forgotten, and what it took is free."""
 
-from sublet.allocations import environment, ports, rows, startup, suspended_claim
+from sublet.allocations import claim_findings, environment, ports, rows, startup, suspended_claim
 from sublet.allocations.rows import Allocation
 from sublet.billing import spending_limits
 from sublet.core.actors import system_actor
@@ -19,5 +19,6 @@ async def forget(session: Session, allocation: Allocation) -> None:
     await environment.forget(session, allocation.id)
     await startup.end_with(session, system_actor("worker"), allocation)
     await spending_limits.forget(session, allocation.id)
+    await claim_findings.close(session, allocation)
     await claims.free(session, allocation.id)
     await suspended_claim.wake_waiting(session, allocation.node_id)

@@ -71,6 +71,7 @@ class Applied(BaseModel):
     boot_id: Short
     ports: Annotated[list[_Port], Field(max_length=64)] = Field(default_factory=list)  # older helpers do not say
     given_back: Annotated[list[_Check], Field(max_length=64)] = Field(default_factory=list)  # likewise
+    kept: Annotated[list[_Check], Field(max_length=64)] = Field(default_factory=list)  # likewise
 
     def to_state(self, applied_at: datetime) -> backend.AppliedState:
         """As the backend gives it."""
@@ -98,6 +99,7 @@ class Applied(BaseModel):
                 AppliedPort(item.protocol, item.port, item.node_port, item.open, item.why) for item in self.ports
             ),
             given_back=tuple(check.to_check() for check in self.given_back),
+            kept=tuple(check.to_check() for check in self.kept),
         )
 
 

@@ -69,7 +69,8 @@ class EnforcedLimit:
 @dataclass(frozen=True, slots=True)
 class AppliedState:
     """What exists on the node after `apply`. `applied_at` is the database's time before the request was sent.
-    `given_back` shows that its disk alone is in use; empty where that was not asked for, or the node knows no way."""
+    `given_back` shows that its disk alone is in use; empty where that was not asked for, or the node knows no way.
+    `kept` shows of what is suspended and keeps its GPUs that nobody uses them; likewise."""
 
     login: str
     uid: int
@@ -82,6 +83,7 @@ class AppliedState:
     applied_at: datetime
     ports: tuple[AppliedPort, ...] = ()
     given_back: "tuple[EvidenceCheck, ...]" = ()
+    kept: "tuple[EvidenceCheck, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True)

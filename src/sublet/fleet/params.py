@@ -57,7 +57,8 @@ def apply_params(account: backend.DesiredAccount) -> dict[str, Any]:
         "authorized_keys": list(account.authorized_keys),
         "disconnect_generation": account.disconnect_generation,
         "node_network": account.node_network,
-        **({"gives_back": True, "same_organization": list(account.same_organization)} if account.gives_back else {}),
+        **({"gives_back": True} if account.gives_back else {}),
+        **({"same_organization": list(account.same_organization)} if account.state == "suspended" else {}),
         "environment": dict(account.environment),
         "ports": [
             {"protocol": port.protocol, "port": port.port, "node_port": port.node_port} for port in account.ports

@@ -85,7 +85,8 @@ async def begin(session: Session, allocation: Allocation) -> Setup:
     keys = await ssh_keys.public_keys_of(session, allocation.organization_id)
     encrypted = await environment.encrypted_of(session, allocation.id)
     published = await ports.wanted(session, allocation.id)
-    mates = await rows.other_logins(session, allocation.id, allocation.node_id) if gives_back else ()
+    suspends = allocation.wanted == "suspended"
+    mates = await rows.other_logins(session, allocation.id, allocation.node_id) if suspends else ()
     account = desired_account(allocation, keys, published, gives_back=gives_back, same_organization=mates)
     return Setup(allocation, account, encrypted)
 

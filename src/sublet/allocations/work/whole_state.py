@@ -20,8 +20,8 @@ def desired_account(
 ) -> DesiredAccount:
     """The whole desired state of the allocation on its node.
 
-    With `gives_back` its disk alone stays in use; `same_organization` are then the other logins of its organization
-    there.
+    With `gives_back` its disk alone stays in use. `same_organization` are the other logins of its organization there,
+    for what is suspended.
     """
     return DesiredAccount(
         allocation_id=allocation.id,
