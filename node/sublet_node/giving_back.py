@@ -14,7 +14,8 @@ from .marks import Marks
 from .request import Subject
 
 _LEAST_MEMORY = 16 << 20
-"""Bytes that the kernel may keep for what stays: folders, mounts and namespaces of a login that will come back."""
+"""Bytes that the kernel may keep for what stays: folders, mounts and namespaces of a login that will come back. Memory
+that others hold of it is looked for by its owner, so that none of that passes for the kernel's."""
 
 
 def give_back(subject: Subject, cards: list[str], mates: dict[str, int]) -> list[dict[str, Any]]:
@@ -28,7 +29,7 @@ def give_back(subject: Subject, cards: list[str], mates: dict[str, int]) -> list
         evidence.check(
             "processes", lambda: [f"{process.name} ({process.pid})" for process in processes.of(subject.uid)]
         ),
-        _held(mounts.devices(subject), cards, mates),
+        _held(cards, mates, places=mounts.devices(subject), memory_of=subject.uid),
         evidence.check("memory", lambda: memory.left(subject.uid, least=_LEAST_MEMORY)),
         evidence.check("gpu", lambda: evidence.gpus_left(subject.uid, cards)),
     ]
@@ -39,17 +40,19 @@ def keep(cards: list[str], mates: dict[str, int]) -> list[dict[str, Any]]:
 
     What `mates` run that holds one is ended.
     """
-    return [_held(frozenset(), cards, mates)] if cards else []
+    return [_held(cards, mates)] if cards else []
 
 
-def _held(places: frozenset[int], cards: list[str], mates: dict[str, int]) -> dict[str, Any]:
+def _held(
+    cards: list[str], mates: dict[str, int], *, places: frozenset[int] = frozenset(), memory_of: int = -1
+) -> dict[str, Any]:
     """Who holds a GPU or something in its memory, named for operators. Files of its disk are its own to share: they
     are not looked for."""
     found: list[Holder] = []
 
     def look() -> list[str]:
         numbers = devices.numbers(gpus.known(), cards)[0] if cards else frozenset()
-        found.extend(holders.end_or_find(Marks("\0", -1, cards=numbers, places=places), mates))
+        found.extend(holders.end_or_find(Marks("\0", -1, cards=numbers, places=places, memory_of=memory_of), mates))
         return [f"{holder.what} in {holder.name} ({holder.pid})" for holder in found]
 
     held = evidence.check("held", look)

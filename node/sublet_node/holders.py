@@ -22,6 +22,17 @@ from .marks import Marks
 from .processes import Process
 from .request import FIRST_UID
 
+
+def _device_of_memory() -> int:
+    number = os.memfd_create("sublet")
+    try:
+        return os.fstat(number).st_dev
+    finally:
+        os.close(number)
+
+
+# The file system of all memory that is in no place. Of huge pages it is another, where the name tells.
+_MEMORY = _device_of_memory()
 _LOOK_AGAIN_SECONDS = 1.0
 _PAUSE_SECONDS = 0.1
 _END_SECONDS = 5.0
@@ -157,6 +168,8 @@ def _by_owner(opened: Opened, known: Marks) -> str | None:
     if opened.device in known.places:
         known.busy.add(opened.device)
         return "a terminal" if stat.S_ISCHR(opened.mode) else "something in its memory"
+    if known.memory_of == opened.uid and _is_memory(opened):
+        return "a piece of memory"
     return _kind(opened) if known.uid in (opened.uid, opened.gid) else None
 
 
@@ -188,12 +201,17 @@ def _by_name(opened: Opened, known: Marks) -> str | None:
 
 
 def _kind(opened: Opened) -> str:
-    text = descriptors.target(opened.link)
-    if text.startswith("/memfd:"):
+    if _is_memory(opened):
         return "a piece of memory"
+    text = descriptors.target(opened.link)
     if stat.S_ISCHR(opened.mode) and os.major(opened.special) in range(136, 144):
         return "a terminal"
     return _KINDS.get(stat.S_IFMT(opened.mode), f"something without a name, {text or 'gone now'}")
+
+
+def _is_memory(opened: Opened) -> bool:
+    """Whether it is memory in no place: by itself, shared with others, or of a segment (shmget)."""
+    return opened.device == _MEMORY or descriptors.target(opened.link).startswith("/memfd:")
 
 
 def _card(opened: Opened, process: Process, known: Marks) -> str | None:

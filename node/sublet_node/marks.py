@@ -33,7 +33,7 @@ class Marks:
     `namespaces` are the numbers of those that were its alone. `nameless` are descriptors (process, its start, number,
     what it is) that other processes had in common with it. `noticed` and `busy` are the namespaces and places of
     these that somebody was seen to hold, `unseen` processes that may not be looked into. `is_held` when somebody held
-    something of it who was not ended.
+    something of it who was not ended. `memory_of` is whose memory in no place is looked for as well; -1 for nobody's.
     """
 
     login: str
@@ -48,6 +48,7 @@ class Marks:
     unseen: set[str] = field(default_factory=set)
     kept: list[int] = field(default_factory=list)
     is_held: bool = False
+    memory_of: int = -1
 
     def names(self, path: str) -> bool:
         """Whether a path is of something that is kept of the login, like its journal."""

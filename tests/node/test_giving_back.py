@@ -70,6 +70,22 @@ class TestGivingBack:
         assert unclean(await channel.ask("apply", away, generation=2)) == []
         assert (await channel.ask("release", opened.tenant.subject, generation=3))["clean"] is True
 
+    @pytest.mark.parametrize("way", ["inherited", "mapped", "in_flight"])
+    async def test_of_a_little_memory_that_another_holds_is_not_shown(
+        self, north: Enrolled, channel: Channel, tenant: Tenant, way: str
+    ) -> None:
+        """It is far less than what the kernel keeps of a login that stays."""
+        await channel.ask("apply", tenant.desired(), generation=1)
+        async with opening(north, channel) as opened, keeping(north, opened, tenant.uid, [("memory", way)]) as had:
+            away = opened.tenant.desired(state="suspended", gives_back=True)
+            observed = await channel.ask("apply", away, generation=2)
+            assert unclean(observed) == ["held"]
+            [held] = [one for one in observed["given_back"] if one["name"] == "held"]
+            assert {(one["pid"], one["login"]) for one in held["holders"]} == {(had[0].pid, tenant.login)}
+            assert "a piece of memory" in held["detail"]
+        assert unclean(await channel.ask("apply", away, generation=2)) == []
+        assert (await channel.ask("release", opened.tenant.subject, generation=3))["clean"] is True
+
     @pytest.mark.parametrize("wrong", [{"state": "active"}, {"state": "suspended", "gpus": ["GPU-1"]}])
     async def test_is_for_what_is_suspended_and_has_no_gpu(self, channel: Channel, wrong: dict[str, Any]) -> None:
         with pytest.raises(Refused, match="bad_request"):
