@@ -46,7 +46,10 @@ def apply(store: Store, params: dict[str, Any], generation: Any) -> dict[str, An
         granted = devices.select(available, desired.gpus)
         _close_first(store, record, desired)
         _follow_network()
+        was_whole = record.node_network
         node_network.settle(store, record, wanted=desired.node_network, comes_in=not suspends)
+        if was_whole or desired.node_network:
+            firewall.follow_whole_node()
         _make_account(store, record, desired)
         _note_gpus(store, record, granted)
         devices.grant(desired.subject.uid, granted, available)

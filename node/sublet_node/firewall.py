@@ -57,7 +57,25 @@ def knows_owners() -> bool:
 
 
 def _around() -> bytes:
-    return " ".join([*surroundings.gateways(), *surroundings.uplinks(), *surroundings.nameservers()]).encode()
+    return " ".join(
+        [str(rules.SHAPE), *surroundings.gateways(), *surroundings.uplinks(), *surroundings.nameservers()]
+    ).encode()
+
+
+def follow_whole_node() -> None:
+    """Bound what comes to the node while somebody is in its own network, and not while nobody is."""
+    if commands.installed("nft"):
+        with Store().locked(ports.LOCK):
+            told = "add element inet sublet {} {{ ipv4, ipv6 }}" if _is_whole() else "flush set inet sublet {}"
+            commands.attempt("nft", "-f", "-", stdin=f"{told.format(rules.WHOLE)}\n".encode())
+
+
+def _is_whole() -> bool:
+    """Whether somebody is in the node's own network, or about to be; so it is while a record cannot be read."""
+    with contextlib.suppress(NodeError):
+        found, damaged = Store().readable()
+        return bool(damaged) or any(record.node_network and record.is_in for record in found)
+    return False
 
 
 def restore() -> bool:
@@ -175,7 +193,7 @@ def _listed() -> str:
 
 def _put_nft(asked: Wanted) -> None:
     with Store().locked(ports.LOCK):
-        text = rules.table(asked, sshd.ports())
+        text = rules.table(asked, sshd.ports(), is_whole=_is_whole())
         commands.run("nft", "-f", "-", stdin=text.encode())
     files.replace(paths.FIREWALL_RULES, text.encode())
 

@@ -11,6 +11,7 @@ from . import (
     devices,
     enrolment,
     evidence,
+    firewall,
     gpus,
     holders,
     leftovers,
@@ -57,7 +58,10 @@ def release(store: Store, params: dict[str, Any], generation: Any) -> dict[str, 
         if clean:
             memory.forget(subject.uid)
             oom_kills.forget(subject.uid)
+            was_whole = record.node_network
             _close_record(store, record)
+            if was_whole:
+                firewall.follow_whole_node()
         return {"clean": clean, "checks": checks, "released_at": moment.now()}
 
 

@@ -30,6 +30,11 @@ MOST_OF_THE_NODE = 2 * MOST_CONNECTIONS
 connection, so a much larger bound would itself keep the node busy."""
 _COUNTED = "connections_of_links"
 _LED = "led"
+WHOLE = "whole"
+"""The set of what the bound on a whole node counts for: all that comes to it while somebody is in its own network, and
+nothing while nobody is."""
+SHAPE = 2
+"""Of the table: one that an earlier helper put is put anew."""
 _OWNED = "connections_of_owners"
 _TO_LINK = f'oifname "{network.NAMES}"'
 _ADMIN_PROHIBITED = "reject with icmpx type admin-prohibited"
@@ -105,13 +110,20 @@ def wanted(known: Enrolment | None) -> Wanted:
     return Wanted(tuple(resolve(known.deny)), tuple(resolve(known.allow)), known.network)
 
 
-def table(asked: Wanted, ssh_ports: list[int]) -> str:
-    """The whole table, to be loaded at once."""
+def table(asked: Wanted, ssh_ports: list[int], *, is_whole: bool = False) -> str:
+    """The whole table, to be loaded at once; `is_whole` while somebody is in the node's own network."""
     # Where allocations have networks of their own it is only in case something of theirs runs in the node's; people of
     # the owner's, whom a directory gives numbers of the same kind, are not to be kept from anything by it.
     spared = asked.network and directory.gives_accounts()
     chains = (
-        [] if spared else [f"  set {_OWNED} {{ type uid; flags dynamic; size 65535; }}\n", _by_owner(asked, ssh_ports)]
+        []
+        if spared
+        else [
+            f"  set {_OWNED} {{ type uid; flags dynamic; size 65535; }}\n",
+            f"  set {WHOLE} {{ type nf_proto;{' elements = { ipv4, ipv6 };' if is_whole else ''} }}\n",
+            _by_owner(asked, ssh_ports),
+            _to_whole_node(ssh_ports),
+        ]
     )
     if not asked.network:
         chains.append(loopback.chains())
@@ -127,7 +139,8 @@ def _by_owner(asked: Wanted, ssh_ports: list[int]) -> str:
     """What the sockets of a login send in the node's own network: bounded, and not to sshd or to all who listen."""
     most = MOST_OF_THE_NODE if asked.network else MOST_CONNECTIONS
     lines = [f'oifname "lo" {_BY_OWNER} tcp dport {port} reject with tcp reset' for port in ssh_ports]
-    # What others begin counts as well, once it is answered: or an accomplice outside fills the kernel's places.
+    # What others begin counts as well, once it is answered by what tells its owner: or an accomplice fills the kernel's
+    # places. Of a whole node all that comes from outside is bounded besides.
     lines += [
         f"{_BY_OWNER} {begins} add @{_OWNED} {{ meta skuid ct count over {most} }} drop"
         for begins in ("ct state new", "tcp flags & (syn | ack) == syn | ack")
@@ -135,6 +148,14 @@ def _by_owner(asked: Wanted, ssh_ports: list[int]) -> str:
     # Of each network that the node is in, which no list of addresses names.
     lines.append(f"{_BY_OWNER} fib daddr type broadcast drop")
     return _chain("output", "filter hook output priority 0", [*lines, *_denials(asked, _BY_OWNER)])
+
+
+def _to_whole_node(ssh_ports: list[int]) -> str:
+    """What others begin from outside, before it is known whose socket it comes to: of an answer with a cookie, as the
+    kernel gives it when many come at once, nothing tells an owner, nor of a connection that nobody takes up."""
+    lines = ['iifname "lo" accept', *(f"tcp dport {port} accept" for port in ssh_ports)]
+    lines.append(f"meta nfproto @{WHOLE} ct state new ct count over {MOST_OF_THE_NODE} drop")
+    return _chain("to_whole_node", "filter hook input priority 0", lines)
 
 
 def _to_published_ports() -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -163,6 +164,63 @@ class TestTheNodesNetwork:
     async def test_is_asked_for_by_yes_or_no(self, channel: Channel) -> None:
         with pytest.raises(Refused, match="bad_request"):
             await channel.ask("apply", Tenant().desired(node_network="yes"), generation=1)
+
+
+def knock(address: str, port: int) -> str:
+    """What becomes of a connection from outside; nothing where it is made."""
+    try:
+        socket.create_connection((address, port), 3).close()
+    except OSError as error:
+        return type(error).__name__
+    return ""
+
+
+def send_to_many_ports(address: str) -> None:
+    """Each datagram to another port is one more connection that the kernel remembers, answered by nobody."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sending:
+        for number in range(9000):
+            with contextlib.suppress(OSError):
+                sending.sendto(b"x", (address, 30_000 + number))
+
+
+class TestWhatComesToIt:
+    async def test_takes_a_share_of_the_connections_though_nothing_tells_whose_they_are(
+        self, north: Enrolled, channel: Channel
+    ) -> None:
+        """Whoever begins them is outside, and the answer is a cookie: the kernel gives it without a socket."""
+        tenant, node = Tenant(), north.node
+        own = await asyncio.to_thread(_somebody_in, (await node.run_as_root("sh", "-c", NETWORK)).text)
+        cookies = ("nsenter", "-t", own, "-n", "sysctl", "-q", "-w")
+        await run(*cookies, "net.ipv4.tcp_syncookies=2")
+        count = ("cat", "/proc/sys/net/netfilter/nf_conntrack_count")
+        try:
+            await channel.ask("apply", tenant.desired(node_network=True), generation=1)
+            certificate = north.control.user_certificate(tenant.login)
+            async with (
+                north.control.login(node, tenant.login, *certificate) as ssh,
+                ssh.create_process(LISTEN.format(then="sys.stdin.read()")) as server,
+            ):
+                assert await server.stdout.readline() == "1\n"
+                assert await asyncio.to_thread(knock, node.address, 18077) == ""
+                before = int((await node.run_as_root(*count)).text)
+                await asyncio.to_thread(send_to_many_ports, node.address)
+                made = int((await node.run_as_root(*count)).text) - before
+                assert MOST_CONNECTIONS // 2 < made < MOST_CONNECTIONS + 200
+                assert await asyncio.to_thread(knock, node.address, 18077) == "TimeoutError"
+                assert await asyncio.to_thread(knock, node.address, node.port) == "", "sshd is reached all the same"
+                assert (await node.run_as_root("sh", "-c", KNOCK.format(port=18077))).text == "", "and what is local"
+            listed = ("nft", "list", "set", "inet", "sublet", "whole")
+            assert "ipv6" in (await node.run_as_root(*listed)).text
+            # Of a node that is nobody's as a whole it is not: its owner's own programs have no such bound.
+            await channel.ask("apply", tenant.desired(node_network=True, state="suspended"), generation=2)
+            assert "ipv6" not in (await node.run_as_root(*listed)).text
+            await channel.ask("apply", tenant.desired(node_network=True), generation=3)
+            await node.run_as_root("/usr/local/sbin/sublet-node", "boot")
+            assert "ipv6" in (await node.run_as_root(*listed)).text, "and the table put anew has it"
+            await channel.ask("release", tenant.subject, generation=4)
+            assert "ipv6" not in (await node.run_as_root(*listed)).text
+        finally:
+            await run(*cookies, "net.ipv4.tcp_syncookies=1")
 
 
 class TestWhatItSends:
