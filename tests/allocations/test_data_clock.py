@@ -47,7 +47,7 @@ async def drained(site: Site, allocation_id: str, *, amount: str = "20.00") -> N
     )
     await site.rental.run("UPDATE meter SET out_of_funds = true WHERE subject_id = :id", id=allocation_id)
     async with site.web.database.transaction() as session:
-        taken = {"given": False, "adjustment_id": "adj_1", "reason": "Spent"}
+        taken = {"given": False, "adjustment_id": "adj_1", "approval_id": None, "reason": "Spent"}
         await adjust(session, organization_id, Money.parse(amount, "USD"), **taken)
 
 
@@ -82,7 +82,7 @@ class TestItsEnd:
     async def test_releases_nothing_that_a_credit_pays_since_the_review(self, site: Site) -> None:
         allocation_id = await kept(site)
         async with site.web.database.transaction() as session:
-            given = {"given": True, "adjustment_id": "adj_2", "reason": "Sorry"}
+            given = {"given": True, "adjustment_id": "adj_2", "approval_id": None, "reason": "Sorry"}
             await adjust(session, site.rental.actor.organization, Money.parse("20.00", "USD"), **given)
         assert await due(site, allocation_id) == "suspended"
 

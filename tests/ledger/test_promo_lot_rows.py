@@ -57,7 +57,8 @@ class TestLots:
             await grant(session, organization, "2", expires_at=await in_days(session, 1))
             used = await charge(session, (await new_hold(session, organization, "2")).id, "2")
             await entries.reverse(session, used, idempotency_key=key(), reason="In error")
-            await adjustments.adjust(session, organization, usd("3"), given=True, adjustment_id=key(), reason="Sorry")
+            made = {"adjustment_id": key(), "approval_id": None, "reason": "Sorry"}
+            await adjustments.adjust(session, organization, usd("3"), given=True, **made)
             await credits.serve(
                 session, organization, usd("1"), idempotency_key=key(), reason="Lost time", source_id="al"
             )

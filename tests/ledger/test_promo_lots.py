@@ -241,7 +241,8 @@ class TestExpired:
             await grant(session, organization, "4", expires_at=moment)
             await grant(session, organization, "1")
             clock.later(2 * AN_HOUR)
-            await adjustments.adjust(session, organization, usd("3"), given=False, adjustment_id=key(), reason="Error")
+            made = {"adjustment_id": key(), "approval_id": None, "reason": "Error"}
+            await adjustments.adjust(session, organization, usd("3"), given=False, **made)
             assert await left(session, organization) == ["4", "0"]
             assert (await purse_of(session, organization)).wallet == 8_000_000
             await assert_books_are_sound(session)

@@ -98,7 +98,7 @@ class TestNamespaceNode:
 
     @staticmethod
     def _takes_two(demo: Demo) -> None:
-        """Up to 20 an operator gives alone; what is more waits for the second one, who signs in and agrees."""
+        """Up to 20 a month an operator gives alone; what is more waits for the second one, who signs in and agrees."""
         token = Path(demo.info.customer.token_file).read_text().strip()
         me = httpx.get(f"{demo.info.url}/api/v1/me", headers={"Authorization": f"Bearer {token}"}, timeout=30).json()
 

@@ -15,7 +15,7 @@ export interface paths {
         put?: never;
         /**
          * Create Adjustment
-         * @description Give or take within the books; above a threshold, a second person has to approve it first.
+         * @description Give or take within the books; beyond what operators may in a month, a second person has to approve it first.
          */
         post: operations["create_adjustment_api_v1_admin_adjustments_post"];
         delete?: never;

@@ -49,7 +49,7 @@ class Space(IntEnum):
     SPENDING_LIMITS = 14
     """The review of spending limits."""
     CREDIT_BUDGET = 15
-    """What operators give in a currency without a second person."""
+    """What operators give, or take, in a currency without a second person."""
     LAUNCH_STOP = 16
     """What stops an organization's launches."""
 

@@ -271,15 +271,16 @@ class Settings(BaseSettings):
     refund_alone_up_to: str = Field(
         default="0",
         pattern=r"^[0-9]{1,9}(\.[0-9]{1,6})?$",
-        description="How much of a payment one operator may refund, and how much adjust, without a second person, in "
-        "the currency of the wallet. At 0 each takes two.",
+        description="How much of a payment operators may refund without a second person, and how much give, or take, "
+        "by adjustments of one organization in a month of the books, in the currency of the wallet. At 0 each takes "
+        "two.",
     )
     credit_budget: str = Field(
         default="0",
         pattern=r"^[0-9]{1,9}(\.[0-9]{1,6})?$",
         description="How much promotional credit operators may give in a month of the books without a second person, "
-        "all of them together, in the currency of the wallet; a promo code counts with all of its uses. At 0 each "
-        "takes two.",
+        "all of them together, in the currency of the wallet; a promo code counts with all of its uses, and so does "
+        "what adjustments give. At 0 each takes two.",
     )
     api_tokens: int = Field(
         default=100, ge=1, description="How many API tokens one organization may have, or have made within a day."

@@ -39,7 +39,9 @@ TIME_ZONE = "UTC"
 """In which the demo's months end, unless the setting says another."""
 
 REFUND_ALONE_UP_TO = "20"
-"""What one of the demo's operators refunds alone, so that both ways can be tried."""
+"""What the demo's operators refund or adjust alone, so that both ways can be tried."""
+CREDIT_BUDGET = "20"
+"""What they give alone in a month, by credit or by adjustments."""
 
 NOBODY = {"email": "", "password": "", "token_file": ""}
 

@@ -17,7 +17,7 @@ from sublet.core.errors import SubletError
 from sublet.core.settings import Settings, read_settings
 from sublet.supervisor.database_process import DatabaseProcess, withhold_addresses
 from sublet.supervisor.files import DemoFiles
-from sublet.supervisor.info import CURRENCY, REFUND_ALONE_UP_TO, TIME_ZONE, DemoInfo
+from sublet.supervisor.info import CREDIT_BUDGET, CURRENCY, REFUND_ALONE_UP_TO, TIME_ZONE, DemoInfo
 from sublet.supervisor.local_node import DemoNodeHost, NodeChoice
 from sublet.supervisor.processes import MARK, ChildProcess, end_earlier_run
 from sublet.supervisor.progress import Progress
@@ -186,6 +186,7 @@ class Supervisor:
             "SUBLET_CURRENCY": CURRENCY,
             "SUBLET_TIME_ZONE": self.settings.time_zone or TIME_ZONE,
             "SUBLET_REFUND_ALONE_UP_TO": REFUND_ALONE_UP_TO,
+            "SUBLET_CREDIT_BUDGET": CREDIT_BUDGET,
             "SUBLET_ALLOWED_ORIGINS": f"http://localhost:{self.settings.port}",
             "SUBLET_STRIPE_API_BASE": sandbox_url,
             "SUBLET_STRIPE_API_KEY": f"file:{key}",

@@ -1,7 +1,7 @@
 """How much promotional money operators give without a second person: so much in a month of the books and a currency.
 
-What a code could give counts when the code is made, all of its uses together. What a second person approved does not
-count: it was looked at.
+What a code could give counts when the code is made, all of its uses together. What an adjustment gives counts too: it
+is credit without an end, or pays what is owed. What a second person approved does not count: it was looked at.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sublet.core.db import Session
 from sublet.core.locks import Space, alone
 from sublet.core.money import Money
-from sublet.ledger import months
+from sublet.ledger import adjustments, months
 
 _GIVEN = text(
     """
@@ -40,7 +40,8 @@ async def read(session: Session, *, a_month: str, currency: str) -> Budget:
     """How the budget of this month stands."""
     since = await months.began(session)
     given = (await session.execute(_GIVEN, {"currency": currency, "since": since})).scalar_one()
-    return Budget(Money.parse(a_month, currency), Money(int(given), currency))
+    adjusted = await adjustments.alone(session, currency=currency, given=True, since=since)
+    return Budget(Money.parse(a_month, currency), Money(int(given), currency) + adjusted)
 
 
 async def lock(session: Session, *, a_month: str, currency: str) -> Budget:

@@ -180,7 +180,7 @@ async def decline_request(
 async def create_adjustment(
     actor: ActorDep, session: SessionDep, settings: SettingsDep, body: NewAdjustment
 ) -> MadeAdjustmentOut:
-    """Give or take within the books; above a threshold, a second person has to approve it first."""
+    """Give or take within the books; beyond what operators may in a month, a second person has to approve it first."""
     amount = read_money(body.amount, body.currency, field="amount")
     made, approval = await adjustments.create(
         session,
@@ -190,6 +190,7 @@ async def create_adjustment(
         direction=body.direction,
         reason=body.reason,
         alone_up_to=settings.refund_alone_up_to,
+        budget_a_month=settings.credit_budget,
         may_now=may_now,
     )
     return MadeAdjustmentOut(

@@ -111,7 +111,8 @@ def requests(state: str, output: Output) -> None:
 @click.option("--decision", required=True, help="What the customer reads.")
 @output_options()
 def approve(request: str, decision: str, output: Output) -> None:
-    """Grant REQUEST, and begin its refund. Above a threshold a second person has to approve it; then run it again."""
+    """Grant REQUEST, and begin its refund. Beyond what operators may in a month a second
+    person has to approve it; then run it again."""
     with connect() as client:
         granted = client.admin.refunds.grant(request, decision)
     if granted["refund"] is not None:
@@ -152,7 +153,8 @@ def adjust(
 ) -> None:
     """Give ORGANIZATION credit or take AMOUNT from it, within the books. No money moves at the card processor.
 
-    What is given pays what is owed first. Above a threshold a second person has to approve it; then run it again.
+    What is given pays what is owed first. Beyond what operators may in a month a second
+    person has to approve it; then run it again.
     """
     with connect() as client:
         made = client.admin.refunds.adjust(
