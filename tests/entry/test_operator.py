@@ -51,7 +51,7 @@ class TestOperator:
         password.write_text(PASSWORD)
         made = make(app_url, "first@operator.example", "--password-file", str(password), currency="EUR")
         assert (made.returncode, made.stderr.count("\n")) == (1, 1)
-        assert "SUBLET_CURRENCY is EUR, and the wallets of this installation are kept in USD" in made.stderr
+        assert "SUBLET_CURRENCY is EUR, and wallets of this installation are kept in USD" in made.stderr
 
     def test_is_not_made_over_connections_that_have_other_settings(
         self, app_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

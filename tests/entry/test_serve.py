@@ -218,6 +218,6 @@ class TestServing:
             subprocess.run, SERVE, env=environment, capture_output=True, text=True, timeout=60, check=False
         )
         assert ended.returncode == 1
-        assert "SUBLET_CURRENCY is EUR, and the wallets of this installation are kept in USD" in ended.stderr
+        assert "SUBLET_CURRENCY is EUR, and wallets of this installation are kept in USD" in ended.stderr
         assert "Set SUBLET_CURRENCY to USD" in ended.stderr
         assert "Traceback" not in ended.stderr

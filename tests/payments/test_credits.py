@@ -109,6 +109,14 @@ class TestGrant:
         assert answer.status_code == status, answer.text
         assert await shop.rows("SELECT 1 FROM credit_grant") == []
 
+    async def test_is_in_the_currency_of_wallets_alone(self, shop: Shop) -> None:
+        await shop.hire("ada")
+        organization = await shop.organization("EUR")
+        answer = await give(shop, organization, "1.00", currency="EUR")
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "currency")
+        assert "Wallets are kept in USD here, so nobody could spend credit in EUR." in answer.json()["detail"]
+        assert await shop.rows("SELECT 1 FROM credit_grant UNION ALL SELECT 1 FROM approval") == []
+
     async def test_does_not_assume_that_credit_is_for_ever(self, shop: Shop) -> None:
         await shop.hire("ada")
         organization = await shop.organization()
@@ -231,6 +239,18 @@ class TestCode:
         [action] = (await shop.ask(organization, "GET", "/credits")).json()["actions"]
         assert action["allowed"]
         assert (await redeem(shop, organization)).status_code == 201
+
+    async def test_is_in_the_currency_of_wallets_alone(self, shop: Shop, owner_url: str) -> None:
+        await shop.hire("ada")
+        assert (await make(shop, currency="EUR")).status_code == 422
+        await make(shop)
+        organization = await shop.organization()
+        with psycopg.connect(owner_url) as owner:
+            owner.execute("SET session_replication_role = replica")
+            owner.execute("UPDATE promo_code SET currency = 'EUR'")
+        refused = await redeem(shop, organization)
+        assert (refused.status_code, refused.json()["code"]) == (409, "promo_code_refused")
+        assert [row.currency for row in await shop.rows("SELECT currency FROM ledger.wallet")] == ["USD"]
 
     async def test_counts_with_all_of_its_uses_against_the_budget(self, shop: Shop) -> None:
         await shop.hire("ada", "bob")

@@ -19,6 +19,7 @@ from sublet.catalog.schemas import (
 from sublet.catalog.skus import Sku
 from sublet.core.actions import ActionOut, ManagedPage, Refusal, actions_of
 from sublet.core.actors import Actor, Permission
+from sublet.core.amounts import require_kept
 from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.errors import InvalidInput
@@ -91,12 +92,9 @@ async def create_price(
 
     Only in the currency that wallets are kept in: nobody could pay another.
     """
-    if body.currency != currency:
-        raise InvalidInput(
-            f"Wallets are kept in {currency} here, so nobody could pay a price in {body.currency}. "
-            f"Nothing was created. Give the price in {currency}.",
-            field="currency",
-        )
+    require_kept(
+        body.currency, kept=currency, useless="pay a price", instead="the price", nothing="Nothing was created."
+    )
     per_hour = Rate.parse(body.per_hour, body.currency)
     disk = None if body.disk_per_hour is None else Rate.parse(body.disk_per_hour, body.currency)
     suspended = disk if body.suspended_per_hour is None else Rate.parse(body.suspended_per_hour, body.currency)

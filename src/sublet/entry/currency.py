@@ -1,4 +1,4 @@
-"""Whether the currency that a process was given is the one that this installation's wallets are kept in."""
+"""Whether the currency that a process was given is the one that all wallets of this installation are kept in."""
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -12,19 +12,19 @@ log = telemetry.get_logger(__name__)
 
 
 async def require_currency(database: Database, currency: str) -> None:
-    """NotConfigured when there are wallets and none is in the currency: everybody's would be gone from sight.
+    """NotConfigured when there is a wallet in another currency: what is in it would be gone from sight.
 
     A database that does not answer, or has no wallets' table yet, is for who needs it next to complain of.
     """
     try:
         async with database.reading() as session:
-            kept = await wallets.kept_instead_of(session, currency)
+            kept = await wallets.kept_beside(session, currency)
     except (SQLAlchemyError, OSError) as error:
         log.warning("currency.not_compared", error=message_of(error))
         return
     if kept is not None:
         raise NotConfigured(
-            f"SUBLET_CURRENCY is {currency}, and the wallets of this installation are kept in {kept}: nobody could see "
+            f"SUBLET_CURRENCY is {currency}, and wallets of this installation are kept in {kept}: nobody could see "
             f"or spend what they have. Nothing was started or made. Set SUBLET_CURRENCY to {kept}; what is to be sold "
             f"in {currency} takes an installation with a database of its own."
         )

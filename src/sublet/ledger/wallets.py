@@ -41,9 +41,7 @@ def _shown(micro: str) -> str:
 
 
 _WALLET = text(f"{_WALLETS} WHERE w.owner_id = :organization_id AND w.currency = :currency")
-_KEPT_INSTEAD = text(
-    "SELECT currency FROM ledger.wallet WHERE NOT EXISTS (SELECT FROM ledger.wallet WHERE currency = :currency) LIMIT 1"
-)
+_KEPT_BESIDE = text("SELECT currency FROM ledger.wallet WHERE currency <> :currency LIMIT 1")
 
 # An event for each wallet, with the fields of `WalletChanged`: in SQL, since a settlement changes a thousand at a time.
 _CHANGED_HOLDERS = f"""
@@ -84,9 +82,9 @@ async def wallet(session: Session, organization_id: str, *, currency: str) -> Wa
     return _wallet(row)
 
 
-async def kept_instead_of(session: Session, currency: str) -> str | None:
-    """A currency that wallets are kept in while none is kept in the given one; None if one is, or there is none."""
-    return (await session.execute(_KEPT_INSTEAD, {"currency": currency})).scalar_one_or_none()
+async def kept_beside(session: Session, currency: str) -> str | None:
+    """Another currency than the given one that a wallet is kept in, whatever others are in; None if there is none."""
+    return (await session.execute(_KEPT_BESIDE, {"currency": currency})).scalar_one_or_none()
 
 
 async def announce(session: Session, organization_id: str, *, currency: str) -> None:

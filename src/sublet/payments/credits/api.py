@@ -3,7 +3,7 @@
 from sublet.approvals.schemas import ApprovalOut
 from sublet.core.actions import ManagedPage, actions_of
 from sublet.core.actors import Actor, Permission
-from sublet.core.amounts import read_money
+from sublet.core.amounts import read_money, require_kept
 from sublet.core.http import ActorDep, CurrencyDep, DatabaseDep, SessionDep, SettingsDep, SubletRouter
 from sublet.core.pages import FilterText, PageQueryDep, page_of
 from sublet.identity.operators import may_now
@@ -43,15 +43,22 @@ async def list_credits(
 
 
 @router.post("/promo-codes/redeem", permission=Permission.WALLET_TOP_UP, creates=True, status_code=201)
-async def redeem_code(actor: ActorDep, database: DatabaseDep, settings: SettingsDep, body: Redeeming) -> RedeemedOut:
+async def redeem_code(
+    actor: ActorDep, database: DatabaseDep, settings: SettingsDep, currency: CurrencyDep, body: Redeeming
+) -> RedeemedOut:
     """Take what a code gives into the wallet; each organization redeems a code once."""
-    given = await codes.redeem(database, actor, body.code, mail_is_sent=settings.smtp_host is not None)
+    given = await codes.redeem(
+        database, actor, body.code, currency=currency, mail_is_sent=settings.smtp_host is not None
+    )
     return RedeemedOut(amount=given.field())
 
 
 @router.post("/admin/credits", permission=Permission.ADMIN_CREDIT_GRANT, creates=True, status_code=201)
-async def grant_credit(actor: ActorDep, session: SessionDep, settings: SettingsDep, body: NewGrant) -> MadeGrantOut:
+async def grant_credit(
+    actor: ActorDep, session: SessionDep, settings: SettingsDep, currency: CurrencyDep, body: NewGrant
+) -> MadeGrantOut:
     """Give an organization credit; beyond the month's budget, a second person has to approve it first."""
+    _require_kept(body.currency, currency)
     made, approval = await grants.grant(
         session,
         actor,
@@ -88,9 +95,10 @@ async def show_budget(session: SessionDep, settings: SettingsDep, currency: Curr
 
 @router.post("/admin/promo-codes", permission=Permission.ADMIN_CREDIT_GRANT, creates=True, status_code=201)
 async def create_code(
-    actor: ActorDep, session: SessionDep, settings: SettingsDep, body: NewPromoCode
+    actor: ActorDep, session: SessionDep, settings: SettingsDep, currency: CurrencyDep, body: NewPromoCode
 ) -> MadePromoCodeOut:
     """Make a code; all that it could give counts against the month's budget."""
+    _require_kept(body.currency, currency)
     made, approval = await codes.make(
         session,
         actor,
@@ -123,6 +131,10 @@ async def list_codes(actor: ActorDep, session: SessionDep, page: PageQueryDep) -
 async def end_code(actor: ActorDep, session: SessionDep, promo_code_id: str) -> PromoCodeOut:
     """Let nobody redeem the code any more; what it gave stays."""
     return _out(await codes.end(session, actor, promo_code_id), actor)
+
+
+def _require_kept(given: str, kept: str) -> None:
+    require_kept(given, kept=kept, useless="spend credit", instead="it", nothing="Nothing was given.")
 
 
 def _out(one: PromoCode, actor: Actor) -> PromoCodeOut:

@@ -213,17 +213,18 @@ async def why_not_redeem(session: Session, actor: Actor, *, mail_is_sent: bool) 
     )
 
 
-async def redeem(database: Database, actor: Actor, typed: str, *, mail_is_sent: bool) -> Money:
+async def redeem(database: Database, actor: Actor, typed: str, *, currency: str, mail_is_sent: bool) -> Money:
     """Take what a code gives into the organization's wallet, once; returns how much that was.
 
-    AddressNotVerified, TooManyAttempts, PromoCodeRefused (the same for a code that is over and for none),
-    AlreadyRedeemed. Each try counts for the organization, and for the address unless it turns out to be of a code that
-    can be redeemed; before it is looked at, in a transaction of its own.
+    AddressNotVerified, TooManyAttempts, PromoCodeRefused (the same for a code that is over, for one that gives another
+    currency than wallets are kept in, and for none), AlreadyRedeemed. Each try counts for the organization, and for the
+    address unless it turns out to be of a code that can be redeemed; before it is looked at, in a transaction of its
+    own.
     """
     address = throttles.address_of(actor.address)
     at_address = await _count(database, actor, address, mail_is_sent=mail_is_sent)
     try:
-        given = await _redeem(database, actor, typed)
+        given = await _redeem(database, actor, typed, currency=currency)
     except AlreadyRedeemed:
         await _take_back(database, at_address, address)
         raise
@@ -255,7 +256,7 @@ async def _take_back(database: Database, at_address: throttles.Count, address: s
             await throttles.refund(session, GUESSES_BY_ADDRESS, address)
 
 
-async def _redeem(database: Database, actor: Actor, typed: str) -> Money:
+async def _redeem(database: Database, actor: Actor, typed: str, *, currency: str) -> Money:
     organization_id = actor.organization
     async with database.transaction() as session:
         locked = select(promo_code.c.id).where(promo_code.c.code == typed.strip().upper())
@@ -265,7 +266,7 @@ async def _redeem(database: Database, actor: Actor, typed: str) -> Money:
                 "Your organization has redeemed this code before, and each may once. Nothing was given."
             )
         one = None if code_id is None else await get(session, code_id)
-        if one is None or one.is_over:
+        if one is None or one.is_over or one.amount.currency != currency:
             raise PromoCodeRefused(
                 "There is no code like that, or it is over. Nothing was given. Look whether you typed it right."
             )
