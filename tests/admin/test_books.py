@@ -3,13 +3,14 @@
 import csv
 import io
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import text
 
 from sublet.billing import meters, settlement
-from sublet.ledger import credits, months
+from sublet.ledger import credits, months, reports
 from tests.billing.usage import new_subject, observe_until
 from tests.ledger.books import charge, grant, key, new_hold, new_wallet, usd
 from tests.support.app import Web
@@ -148,6 +149,30 @@ class TestReports:
         assert [line["amount"]["amount"] for line in told["lines"]] == ["20.00", "-1.00", "3.00"]
         rows = rows_of(await finance.get("/api/v1/admin/reports/statement", params={**asked, "format": "csv"}))
         assert [row["kind"] for row in rows] == ["top_up", "usage", "credit"]
+
+    @pytest.mark.parametrize("as_format", ["json", "csv"])
+    async def test_a_statement_sums_whatever_commits_while_it_is_read(
+        self, web: Web, finance: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, as_format: str
+    ) -> None:
+        organization = await _spent(web)
+        read, told = reports.balances, list[reports.Balances]()
+
+        async def after_a_commit(*of: Any, **at: Any) -> reports.Balances:
+            async with web.database.transaction() as other:
+                await grant(other, organization, "1")
+            told.append(await read(*of, **at))
+            return told[-1]
+
+        monkeypatch.setattr(reports, "balances", after_a_commit)
+        until = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+        asked = {"organization_id": organization, "currency": "USD", "since": "2026-01-01T00:00:00Z", "until": until}
+        answer = await finance.get("/api/v1/admin/reports/statement", params={**asked, "format": as_format})
+        if as_format == "json":
+            amounts = [line["amount"]["amount"] for line in answer.json()["lines"]]
+        else:
+            amounts = [row["amount"] for row in rows_of(answer)]
+        had, has = (one.wallet + one.promo - one.owed for one in told)
+        assert sum((usd(amount) for amount in amounts), usd("0")) == has - had == usd("22")
 
     async def test_text_that_a_spreadsheet_would_run_stays_text(self, web: Web, finance: httpx.AsyncClient) -> None:
         organization = await _spent(web)

@@ -94,6 +94,16 @@ class TestConnections:
         finally:
             await database.close()
 
+    async def test_of_a_snapshot_are_its_own_and_end_with_it(self, app_url: str) -> None:
+        database = Database(app_url, pool_size=1)
+        try:
+            async with database.snapshot() as session:
+                assert (await session.execute(text(IN_FORCE))).one() == ("repeatable read", "on")
+            async with database.transaction() as session:
+                assert (await session.execute(text(IN_FORCE))).one() == ("read committed", "off")
+        finally:
+            await database.close()
+
     async def test_of_a_worker_are_asked_before_it_works(
         self, app_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -26,7 +26,16 @@ from sublet.core.app import Slot
 from sublet.core.db import Session
 from sublet.core.errors import InvalidInput
 from sublet.core.filters import Time
-from sublet.core.http import CSV_ANSWER, ActorDep, CurrencyDep, SessionDep, SettingsDep, SubletRouter, csv_answer
+from sublet.core.http import (
+    CSV_ANSWER,
+    ActorDep,
+    CurrencyDep,
+    SessionDep,
+    SettingsDep,
+    SnapshotDep,
+    SubletRouter,
+    csv_answer,
+)
 from sublet.core.money import CurrencyCode
 from sublet.core.pages import Page, PageQuery, PageQueryDep, page_of
 from sublet.ledger import credits, entries, wallets
@@ -147,7 +156,7 @@ async def list_usage(actor: ActorDep, session: SessionDep, page: PageQueryDep) -
 async def show_usage_by_day(
     *,
     actor: ActorDep,
-    session: SessionDep,
+    session: SnapshotDep,
     policy: PolicyDep,
     currency: CurrencyDep,
     month: Annotated[

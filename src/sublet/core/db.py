@@ -53,6 +53,8 @@ _IN_FORCE = text(
     """
 )
 
+_READ_ONLY = text("SET TRANSACTION READ ONLY")
+
 _open_sessions: ContextVar[int] = ContextVar("open_sessions", default=0)
 
 
@@ -120,6 +122,7 @@ class Database:
         event.listen(self.pool.sync_engine, "connect", self._note_connected)
         event.listen(self.pool.sync_engine, "checkout", _refuse_the_dead)
         self.engine = self.pool.execution_options(isolation_level="READ COMMITTED")
+        self._snapshots = self.pool.execution_options(isolation_level="REPEATABLE READ")
         self._watch = Watch(libpq_url(url), self._cut, patience_seconds=patience_seconds)
 
     def options(self) -> str:
@@ -165,6 +168,17 @@ class Database:
     async def reading(self) -> AsyncIterator[Session]:
         """A connection for reads, each statement on its own: no BEGIN and no COMMIT to pay for."""
         async with self._session(self.pool) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Session]:
+        """One read-only transaction, in which every statement sees the database as it was at the first.
+
+        For what several statements say of the books together: read each on its own, a batch that commits between two
+        of them is in the one and not in the other.
+        """
+        async with self._session(self._snapshots) as connection, connection.begin():
+            await connection.execute(_READ_ONLY)
             yield connection
 
     @asynccontextmanager

@@ -1,8 +1,8 @@
 """What every `api.py` uses: a router whose routes name their permission, and the request's session and actor.
 
 An unsafe request is one transaction, committed before its answer leaves; a safe one reads in autocommit, in one session
-from authentication on. A route that must talk to a network in between takes `DatabaseDep` instead of `SessionDep` and
-opens its own short transactions.
+from authentication on, or (`SnapshotDep`) what it says of the books as of one moment. A route that must talk to a
+network in between takes `DatabaseDep` instead of `SessionDep` and opens its own short transactions.
 """
 
 import asyncio
@@ -72,6 +72,14 @@ class RequestScope:
                 await self._stack.enter_async_context(turn(self.database, self.whose))
             opening = self.database.reading() if self._reading else self.database.transaction()
             self._session = await self._stack.enter_async_context(opening)
+        return self._session
+
+    async def snapshot(self) -> Session:
+        """The request's session, anew: one read-only transaction that sees one moment; of a safe request alone."""
+        if not self._reading:
+            raise RuntimeError("a request that writes has a transaction, and no snapshot beside it")
+        await self.end()
+        self._session = await self._stack.enter_async_context(self.database.snapshot())
         return self._session
 
     @asynccontextmanager
@@ -195,6 +203,15 @@ ActorDep = Annotated[Actor, Depends(_actor)]
 SessionDep = Annotated[Session, Depends(_session)]
 SettingsDep = Annotated[Settings, Depends(SETTINGS)]
 CurrencyDep = Annotated[str, Depends(CURRENCY)]
+
+
+async def _snapshot(request: Request) -> Session:
+    return await scope_of(request).snapshot()
+
+
+SnapshotDep = Annotated[Session, Depends(_snapshot)]
+"""For a GET that reads the books in more than one statement: all of them see the same moment. It is instead of
+`SessionDep`, and declared after `ActorDep`."""
 
 
 async def _database(request: Request) -> Database:

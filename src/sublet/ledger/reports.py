@@ -164,7 +164,11 @@ async def balances(session: Session, organization_id: str, *, currency: str, at:
 async def statement(
     session: Session, organization_id: str, *, currency: str, since: datetime, until: datetime
 ) -> Statement:
-    """A customer's accounts from one time until another, oldest first; at most one line more than `MOST_LINES`."""
+    """A customer's accounts from one time until another, oldest first; at most one line more than `MOST_LINES`.
+
+    The session is a snapshot (`Database.snapshot`): what is settled late is posted at its own time, so that a batch
+    which commits between two statements would be in the closing balance and in no line.
+    """
     asked = {"organization_id": organization_id, "currency": currency, "since": since, "until": until}
     found = await session.execute(_LINES, {**asked, "limit": MOST_LINES + 1})
     lines = [

@@ -4,7 +4,7 @@ from sublet.admin.evidence.packet import gather
 from sublet.admin.evidence.schemas import DisputeEvidenceOut, EvidenceAnswer
 from sublet.client.evidence_text import with_note
 from sublet.core.actors import Permission
-from sublet.core.http import ActorDep, SessionDep, SubletRouter
+from sublet.core.http import ActorDep, SessionDep, SnapshotDep, SubletRouter
 from sublet.payments.api import ProcessorDep
 from sublet.payments.disputes import answers, disputes
 from sublet.payments.disputes.schemas import DisputeOut
@@ -14,7 +14,7 @@ router = SubletRouter(prefix="/api/v1/admin", tags=["disputes"])
 
 @router.get("/disputes/{dispute_id}/evidence", permission=Permission.ADMIN_DISPUTE_ANSWER)
 async def show_evidence(
-    actor: ActorDep, session: SessionDep, processor: ProcessorDep, dispute_id: str
+    actor: ActorDep, session: SnapshotDep, processor: ProcessorDep, dispute_id: str
 ) -> DisputeEvidenceOut:
     """What speaks for a disputed payment: who paid, what they accepted, what they were charged, and the proof of it."""
     row = await disputes.get(session, dispute_id)

@@ -15,7 +15,7 @@ from sublet.core.clock import database_now
 from sublet.core.db import Session
 from sublet.core.errors import InvalidInput
 from sublet.core.filters import Time
-from sublet.core.http import CSV_ANSWER, ActorDep, SessionDep, SubletRouter, csv_answer
+from sublet.core.http import CSV_ANSWER, ActorDep, SessionDep, SnapshotDep, SubletRouter, csv_answer
 from sublet.core.money import CurrencyCode
 from sublet.core.pages import Page
 from sublet.ledger import months, reports
@@ -54,7 +54,7 @@ async def list_months(actor: ActorDep, session: SessionDep) -> Page[schemas.Mont
     responses=CSV_ANSWER,
 )
 async def show_month(
-    actor: ActorDep, session: SessionDep, month: str, as_format: Format = "json"
+    actor: ActorDep, session: SnapshotDep, month: str, as_format: Format = "json"
 ) -> schemas.MonthReportOut | Response:
     """What a month came to, by account."""
     known = await months.months(session)
@@ -138,7 +138,7 @@ async def _span_of_months(session: Session, first: str, last: str) -> tuple[date
     responses=CSV_ANSWER,
 )
 async def statement(
-    session: SessionDep,
+    session: SnapshotDep,
     *,
     organization_id: Annotated[str, Query(max_length=100)],
     currency: Annotated[CurrencyCode, Query()],
