@@ -15,6 +15,8 @@ from sublet.identity.permissions import held_by
 
 ACT = {"act": "allocation.force_release", "subject": "al_aaaaaaaaaaaaaaaa", "parameters": {"wipe": True, "after": 60}}
 """What is approved in most tests."""
+ASKED = {**ACT, "reason": "the node burnt down"}
+"""The same, and why: together they are what somebody agrees to."""
 
 
 @dataclass
@@ -49,7 +51,7 @@ class Desk:
 
     async def request(self, name: str = "Ada", **changes: Any) -> Approval:
         """Ask for the act's approval."""
-        wanted = {**ACT, "reason": "the node burnt down", "permission": Permission.ADMIN_NODE_MANAGE}
+        wanted = {**ASKED, "permission": Permission.ADMIN_NODE_MANAGE}
         actor = await self.operator(name)
         async with self.database.transaction() as session:
             return await approvals.request(session, actor, **{**wanted, **changes}, may_now=may_now)
@@ -70,7 +72,7 @@ class Desk:
         """Do the act."""
         actor = await self.operator(name)
         async with self.database.transaction() as session:
-            return await approvals.consume(session, actor, **{**ACT, **changes}, may_now=may_now)
+            return await approvals.consume(session, actor, **{**ASKED, **changes}, may_now=may_now)
 
     async def approved(self) -> Approval:
         """What Ada asked for, and Bob approved."""

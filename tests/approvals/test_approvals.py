@@ -22,7 +22,7 @@ from sublet.core.actors import Permission, system_actor
 from sublet.core.db import Session
 from sublet.core.errors import NotFound, PermissionDenied
 from sublet.identity.operators import may_now
-from tests.approvals.desk import ACT, Desk
+from tests.approvals.desk import ACT, ASKED, Desk
 from tests.support.locks import until_somebody_waits
 
 pytestmark = pytest.mark.anyio
@@ -34,6 +34,7 @@ OTHER = [
     {"parameters": {"wipe": True}},
     {"parameters": {"wipe": True, "after": 60, "quietly": True}},
     {"parameters": {"wipe": True, "after": "60"}},
+    {"reason": "the node burnt down, and nobody is sorry"},
 ]
 """Acts that are almost the one that was approved."""
 
@@ -156,14 +157,14 @@ class TestActing:
                 await desk.consume(name)
         with pytest.raises(ApprovalRequired):
             async with desk.database.transaction() as session:
-                await approvals.consume(session, system_actor(), **ACT, may_now=may_now)
+                await approvals.consume(session, system_actor(), **ASKED, may_now=may_now)
 
     async def test_is_refused_to_who_asked_and_may_not_any_more(self, desk: Desk) -> None:
         await desk.approved()
         demoted = replace(await desk.operator("Ada"), permissions=frozenset())
         async with desk.database.transaction() as session:
             with pytest.raises(PermissionDenied):
-                await approvals.consume(session, demoted, **ACT, may_now=may_now)
+                await approvals.consume(session, demoted, **ASKED, may_now=may_now)
         await desk.consume()
 
     async def test_is_refused_with_what_is_missing(self, desk: Desk) -> None:
@@ -213,7 +214,7 @@ class TestActing:
 
         async with desk.database.transaction() as session:
             with pytest.raises(ApprovalRequired):
-                await approvals.consume(session, desk.people["Ada"], **ACT, may_now=may)
+                await approvals.consume(session, desk.people["Ada"], **ASKED, may_now=may)
 
     async def test_keeps_the_roles_of_who_was_asked_about_until_it_is_over(self, desk: Desk) -> None:
         async def demote(user_id: str) -> None:
@@ -241,7 +242,7 @@ class TestActing:
 
         async def fail() -> None:
             async with desk.database.transaction() as session:
-                await approvals.consume(session, desk.people["Ada"], **ACT, may_now=may_now)
+                await approvals.consume(session, desk.people["Ada"], **ASKED, may_now=may_now)
                 raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):

@@ -103,6 +103,7 @@ class TestApproved:
         waiting = (await adjust(shop, organization, "give", "60.00")).json()
         assert (waiting["adjustment"], waiting["approval"]["state"]) == (None, "requested")
         await shop.approve(waiting["approval"]["id"], "bob")
+        assert not await is_done(shop, organization, "give", "60.00", reason="so there"), "nobody agreed to that"
         assert await is_done(shop, organization, "give", "60.00")
         assert not await is_done(shop, organization, "give", "60.00"), "an approval is used once"
         assert await budget_given(shop) == "0.00"

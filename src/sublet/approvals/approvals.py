@@ -1,7 +1,7 @@
 """Ask for a second person's consent to one act, decide, and use it once.
 
 Whoever writes an act that needs a second person calls `request` when it is asked for, and `consume` in the transaction
-that does it: with the same act, subject and parameters, or it is not what was approved.
+that does it: with the same act, subject, parameters and reason, or it is not what was approved.
 """
 
 import hashlib
@@ -112,7 +112,7 @@ async def request(
     more ends.
     """
     actor.require(permission)
-    digest = _digest(act, subject, parameters)
+    digest = _digest(act, subject, parameters, reason)
     await _expire(session, await _over(session, approval.c.digest == digest))
     approved = await _first(
         session, approval.c.digest == digest, approval.c.state == ApprovalState.APPROVED.value, lock=True
@@ -153,14 +153,21 @@ async def request(
 
 
 async def consume(
-    session: Session, actor: Actor, *, act: str, subject: str, parameters: Mapping[str, Any], may_now: MayNow
+    session: Session,
+    actor: Actor,
+    *,
+    act: str,
+    subject: str,
+    parameters: Mapping[str, Any],
+    reason: str,
+    may_now: MayNow,
 ) -> Approval:
     """Use the actor's approval of exactly this act, once; it is used if and only if the session commits.
 
     ApprovalRequired if nobody else has approved it, or not in time, or something else was approved, or by somebody who
     may not any more; PermissionDenied if the actor may not any more.
     """
-    digest = _digest(act, subject, parameters)
+    digest = _digest(act, subject, parameters, reason)
     latest = await _first(session, approval.c.digest == digest, approval.c.requested_by == actor.user_id, lock=True)
     if latest is None or latest.state is not ApprovalState.APPROVED or latest.is_over:
         raise ApprovalRequired(
@@ -199,11 +206,12 @@ async def consume_or_request(
 
     The caller does the act only if what comes back is `used`. Errors: those of `request`.
     """
-    what: dict[str, Any] = {"act": act, "subject": subject, "parameters": parameters, "may_now": may_now}
+    what: dict[str, Any] = {"act": act, "subject": subject, "parameters": parameters}
+    what |= {"reason": reason, "may_now": may_now}
     try:
         return await consume(session, actor, **what)
     except ApprovalRequired:
-        return await request(session, actor, reason=reason, permission=permission, **what)
+        return await request(session, actor, permission=permission, **what)
 
 
 async def _still_stands(session: Session, approved: Approval, may_now: MayNow) -> bool:
@@ -340,9 +348,12 @@ def _approval(row: Row[Any]) -> Approval:
     )
 
 
-def _digest(act: str, subject: str, parameters: Mapping[str, Any]) -> bytes:
-    """What tells one act from every other; TypeError for parameters that JSON cannot hold."""
-    whole = json.dumps([act, subject, dict(parameters)], sort_keys=True, separators=(",", ":"), allow_nan=False)
+def _digest(act: str, subject: str, parameters: Mapping[str, Any], reason: str) -> bytes:
+    """What tells one act from every other; TypeError for parameters that JSON cannot hold.
+
+    The reason is of it: customers read it, and so it is one of the things that somebody else agrees to.
+    """
+    whole = json.dumps([act, subject, dict(parameters), reason], sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(whole.encode()).digest()
 
 
