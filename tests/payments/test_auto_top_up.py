@@ -144,6 +144,21 @@ class TestBounds:
         assert [one["amount"]["amount"] for one in await top_ups_of(shop, organization)] == ["20.00", "20.00"]
         assert stands["charged_this_month"]["amount"] == charged
 
+    async def test_all_that_was_charged_counts_where_the_books_have_no_calendar(
+        self, shop: Shop, clock: Clock, owner_url: str
+    ) -> None:
+        organization = await customer(shop, monthly_cap="20.00")
+        with psycopg.connect(owner_url, autocommit=True) as owner:
+            owner.execute("SET session_replication_role = replica")
+            owner.execute("DELETE FROM ledger.calendar")
+        await spend(shop, organization, "6.00")
+        await work_off(shop)
+        await spend(shop, organization, "20.00")
+        await later(shop, clock, 40 * 86400.0)
+        stands = await auto_top_up_of(shop, organization)
+        assert [one["amount"]["amount"] for one in await top_ups_of(shop, organization)] == ["20.00"]
+        assert (stands["standing"], stands["charged_this_month"]["amount"]) == ("cap_reached", "20.00")
+
     async def test_the_database_keeps_them_whoever_asks(self, shop: Shop, clock: Clock) -> None:
         organization = await customer(shop, monthly_cap="40.00")
         again = text(

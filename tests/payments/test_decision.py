@@ -48,6 +48,10 @@ class TestDeciding:
         decision = decide(replace(LOW, **change))  # type: ignore[arg-type]  # each of its own type
         assert (decision.standing, decision.charge, decision.again_seconds) == (standing, None, again)
 
+    def test_waits_for_no_month_where_none_ends(self) -> None:
+        reached = replace(LOW, charged_this_month=usd("200.00"), seconds_until_next_month=None)
+        assert (decide(reached).standing, decide(reached).again_seconds) == (Standing.CAP_REACHED, None)
+
     def test_the_first_charge_waits_for_nothing(self) -> None:
         assert decide(replace(LOW, seconds_since_last=None)).charge == usd("20.00")
 

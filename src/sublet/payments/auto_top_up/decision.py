@@ -26,7 +26,10 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a decision rests on. `funds` are what can be spent in all, without what is used and not yet charged."""
+    """What a decision rests on. `funds` are what can be spent in all, without what is used and not yet charged.
+
+    `seconds_until_next_month` is None where the books have no calendar: no month ends, and the cap is never free again.
+    """
 
     enabled: bool
     funds: Money
@@ -40,7 +43,7 @@ class Known:
     has_card: bool
     taken_back: bool
     seconds_since_last: float | None
-    seconds_until_next_month: float
+    seconds_until_next_month: float | None
 
 
 @dataclass(frozen=True, slots=True)

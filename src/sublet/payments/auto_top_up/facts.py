@@ -1,5 +1,6 @@
 """What is known of an organization's auto top-up, read in one place for those who show it and those who charge."""
 
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Row, text
@@ -35,6 +36,9 @@ async def known(session: Session, row: AutoTopUpRow, *, policy: Policy) -> tuple
     def money(micro: int) -> Money:
         return Money(micro, row.currency)
 
+    def seconds(found: Decimal | None) -> float | None:
+        return None if found is None else float(found)
+
     found = Known(
         enabled=row.enabled,
         funds=stands.runway.left,
@@ -47,7 +51,7 @@ async def known(session: Session, row: AutoTopUpRow, *, policy: Policy) -> tuple
         under_way=so_far.under_way is not None,
         has_card=so_far.has_card,
         taken_back=await launches.are_stopped(session, row.organization_id),
-        seconds_since_last=None if so_far.seconds_since_last is None else float(so_far.seconds_since_last),
-        seconds_until_next_month=float(so_far.seconds_until_next_month),
+        seconds_since_last=seconds(so_far.seconds_since_last),
+        seconds_until_next_month=seconds(so_far.seconds_until_next_month),
     )
     return found, so_far.under_way
