@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from sublet.allocations.events import AllocationClaimEnded
 from sublet.billing.events import CreditExpiring, DataClockAnnounced, SpendingAlerted, SpendingLimitReached, WalletLow
 from sublet.core.outbox import Event
 from sublet.notifications.letters import KINDS
@@ -28,6 +29,15 @@ OF_THE_DAY: dict[str, Any] = {
     "spent": {"amount": "16.104321", "currency": "USD"},
     "ends_at": None,
 }
+
+
+class TestThePlaceOnANode:
+    async def test_costs_nothing_since_its_time_was_over_however_late_it_was_given_back(self, web: Web) -> None:
+        owner = await web.customer()
+        ended = AllocationClaimEnded(allocation_id="al_x", name="one", ended_at=datetime(2026, 3, 1, 14, tzinfo=UTC))
+        await happens(web, ended, (await who(owner))[1])
+        [told] = await inbox(owner)
+        assert told["sentences"][1].startswith("You pay for its disk alone since its time there was over.")
 
 
 class TestFunds:

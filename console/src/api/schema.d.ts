@@ -4236,8 +4236,8 @@ export interface components {
          * FundsOut
          * @description How long the wallet carries what runs, and when that is suspended; all null for what has ended.
          *
-         *     `data_kept_until` is when this allocation is released, and its data are deleted, unless money comes in: null but for
-         *     what is suspended and nobody pays for.
+         *     `data_kept_until` is when this allocation is released, and its data are deleted, unless enough comes in for it to
+         *     run again (a smaller top-up moves it once): null but for what is suspended and nobody pays for.
          */
         FundsOut: {
             /** Data Kept Until */
@@ -4253,7 +4253,8 @@ export interface components {
          * FundsSummaryOut
          * @description How long the wallet carries what runs; all null for what has ended.
          *
-         *     `data_kept_until` is when this allocation is released, and its data are deleted, unless money comes in.
+         *     `data_kept_until` is when this allocation is released, and its data are deleted, unless enough comes in for it to
+         *     run again; a smaller top-up moves it once.
          */
         FundsSummaryOut: {
             /** Data Kept Until */
@@ -7257,7 +7258,8 @@ export interface components {
          * WalletOut
          * @description What the organization has and how long it lasts; `runway_seconds` ends where the grace begins.
          *
-         *     At `data_kept_until` what is suspended and unpaid is released, and its data are deleted, unless money comes in.
+         *     At `data_kept_until` what is suspended and unpaid is released, and its data are deleted. Funds that let it run again
+         *     cancel that; a top-up that pays what is owed and no more moves it, and a smaller one does so once.
          *     `credit_expires` is what of `promo` expires next; null where none of it does.
          */
         WalletOut: {

@@ -46,7 +46,8 @@ class CostSummaryOut:
 class FundsSummaryOut:
     """How long the wallet carries what runs; all null for what has ended.
 
-    `data_kept_until` is when this allocation is released, and its data are deleted, unless money comes in.
+    `data_kept_until` is when this allocation is released, and its data are deleted, unless enough comes in for it to
+    run again; a smaller top-up moves it once.
     """
 
     runway_seconds: int | None

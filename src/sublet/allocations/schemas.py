@@ -177,8 +177,8 @@ class CostOut(BaseModel):
 class FundsOut(BaseModel):
     """How long the wallet carries what runs, and when that is suspended; all null for what has ended.
 
-    `data_kept_until` is when this allocation is released, and its data are deleted, unless money comes in: null but for
-    what is suspended and nobody pays for.
+    `data_kept_until` is when this allocation is released, and its data are deleted, unless enough comes in for it to
+    run again (a smaller top-up moves it once): null but for what is suspended and nobody pays for.
     """
 
     data_kept_until: datetime | None

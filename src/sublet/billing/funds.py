@@ -43,7 +43,7 @@ class Clock:
 
     @property
     def blocks_launch(self) -> bool:
-        """Whether nothing new may start until money comes in."""
+        """Whether nothing new may start until enough money comes in."""
         return self.level in {"grace", "suspended"}
 
 

@@ -28,7 +28,8 @@ class ExpiringOut(BaseModel):
 class WalletOut(BaseModel):
     """What the organization has and how long it lasts; `runway_seconds` ends where the grace begins.
 
-    At `data_kept_until` what is suspended and unpaid is released, and its data are deleted, unless money comes in.
+    At `data_kept_until` what is suspended and unpaid is released, and its data are deleted. Funds that let it run again
+    cancel that; a top-up that pays what is owed and no more moves it, and a smaller one does so once.
     `credit_expires` is what of `promo` expires next; null where none of it does.
     """
 

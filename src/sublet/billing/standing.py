@@ -23,7 +23,7 @@ class Standing:
     clock: Clock
     limits: tuple[SpendingLimit, ...] = ()
     data_kept_until: datetime | None = None
-    """When what is suspended is released, unless money comes in; None while nothing is to be."""
+    """When what is suspended is released, unless enough comes in for it to run again; None while nothing is to be."""
 
     @property
     def warning(self) -> Level | None:
@@ -37,7 +37,7 @@ class Standing:
 
     @property
     def out_of_funds(self) -> bool:
-        """Whether nothing may start or resume until money comes in."""
+        """Whether nothing may start or resume until enough money comes in."""
         return self.clock.blocks_launch
 
     @property

@@ -9,7 +9,9 @@ from sublet.billing.standing import Standing
 
 
 def data_kept_until(row: Row[Any], stands: Standing, *, costs: bool) -> datetime | None:
-    """When the allocation is released unless money comes in; None but for what is suspended and nobody pays for.
+    """When the allocation is released; None but for what is suspended and nobody pays for.
+
+    Enough money to run again cancels it, and a smaller top-up moves it once.
 
     A row has `ended_at`, `wanted` and `suspended_for`; `costs` says whether it costs anything as it is now.
     """

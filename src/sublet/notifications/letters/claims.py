@@ -37,7 +37,7 @@ async def _ended(_session: Session, event: StoredEvent) -> Letter:
         event,
         f"{name} has given its place back",
         f"{name} is suspended, and its place on its node is free for others. Its files are kept there.",
-        "You pay for its disk alone from now on. It can be resumed when that node has room for it.",
+        "You pay for its disk alone since its time there was over. It can be resumed when that node has room for it.",
     )
 
 
