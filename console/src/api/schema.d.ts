@@ -3617,7 +3617,8 @@ export interface components {
          * @description What speaks for a disputed payment, out of the books and the trail.
          *
          *     `spent` is what the payment was spent on, of which `of_before` was owed when it arrived. Long lists end:
-         *     `charges_left_out` says how many charges are not shown; of sign-ins and histories the newest are.
+         *     `charges_left_out` and `sums_left_out` say how many charges and allocations are not shown; of sign-ins those around
+         *     the payment are, and of histories the newest lines.
          */
         DisputeEvidenceOut: {
             /** Allocations */
@@ -3628,6 +3629,13 @@ export interface components {
             charges_left_out: number;
             customer: components["schemas"]["EvidenceCustomerOut"];
             dispute: components["schemas"]["DisputeOut"];
+            /**
+             * Fields
+             * @description What the bank is sent, word for word, by the processor's names of its fields. An operator's own words go before `uncategorized_text`.
+             */
+            fields: {
+                [key: string]: string;
+            };
             of_before: components["schemas"]["MoneyField"];
             payment: components["schemas"]["EvidencePaymentOut"];
             /** Refunds */
@@ -3635,6 +3643,10 @@ export interface components {
             /** Sign Ins */
             sign_ins: components["schemas"]["EvidenceSignInOut"][];
             spent: components["schemas"]["MoneyField"];
+            /** Sums */
+            sums: components["schemas"]["EvidenceSumOut"][];
+            /** Sums Left Out */
+            sums_left_out: number;
             /** Terms */
             terms: components["schemas"]["EvidenceAcceptedTermsOut"][];
         };
@@ -3952,6 +3964,18 @@ export interface components {
             released_at: string;
         };
         /**
+         * EvidencePayerOut
+         * @description Who asked for the payment, in the organization still or not.
+         */
+        EvidencePayerOut: {
+            /** Email */
+            email: string;
+            /** Name */
+            name: string;
+            /** User Id */
+            user_id: string;
+        };
+        /**
          * EvidencePaymentOut
          * @description The payment that is disputed: who asked for it, and which card it came from, as far as that was saved.
          */
@@ -3965,6 +3989,7 @@ export interface components {
             customer_email: string | null;
             /** Paid At */
             paid_at: string | null;
+            payer: components["schemas"]["EvidencePayerOut"] | null;
             /** Payment Intent Id */
             payment_intent_id: string | null;
             /** Purpose */
@@ -4053,6 +4078,40 @@ export interface components {
             reason: string;
             /** To */
             to: string;
+        };
+        /**
+         * EvidenceSumOut
+         * @description What the payment paid for an allocation, all its charges in one line, with how often it was seen running.
+         */
+        EvidenceSumOut: {
+            amount: components["schemas"]["MoneyField"];
+            /** Charges */
+            charges: number;
+            /** Name */
+            name: string | null;
+            /** Seconds */
+            seconds: number;
+            /** Seen Count */
+            seen_count: number | null;
+            /** Seen From */
+            seen_from: string | null;
+            /**
+             * Seen Until
+             * Format: date-time
+             */
+            seen_until: string;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /** Subject Id */
+            subject_id: string;
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
         };
         /**
          * ExpiringOut
