@@ -69,8 +69,8 @@ class EnforcedLimit:
 @dataclass(frozen=True, slots=True)
 class AppliedState:
     """What exists on the node after `apply`. `applied_at` is the database's time before the request was sent.
-    `given_back` shows that its disk alone is in use; empty where that was not asked for, or the node knows no way.
-    `kept` shows of what is suspended and keeps its GPUs that nobody uses them; likewise."""
+    `given_back` shows that its disk alone is in use, `kept` that nobody uses the GPUs of what is suspended; both empty
+    where that was not asked for, or the node knows no way."""
 
     login: str
     uid: int
@@ -194,11 +194,9 @@ class UnreadableRecord:
 
 @dataclass(frozen=True, slots=True)
 class GpuFacts:
-    """What a GPU's driver says of it; None where it does not say, or where it does not answer.
-
-    `bus` is its place in the node, and `uuid` None where that is the only thing known. `recovery` is what the driver
-    wants done before anybody uses it (`none`, `reset`, …), and `slowed_by` what makes it work more slowly now.
-    """
+    """What a GPU's driver says of it; None where it does not say, or where it does not answer. `bus` is its place in
+    the node, and `uuid` None where that is the only thing known. `recovery` is what the driver wants done before
+    anybody uses it (`none`, `reset`, …), and `slowed_by` what makes it work more slowly now."""
 
     bus: str
     uuid: str | None
