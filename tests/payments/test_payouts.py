@@ -7,8 +7,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from sublet.payments.mirror import checks
 from sublet.payments.payouts import outcomes
 from sublet.payments.stripe import balance
+from tests.ledger.books import usd
 from tests.payments.account import at_the_processor, begin_anew, books, mirror
 from tests.payments.refunds import open_findings
 from tests.payments.shop import Shop
@@ -164,6 +166,23 @@ class TestWhatOperatorsRead:
             owner.execute("UPDATE payout SET itemised = false")
         [listed] = (await shown(shop))["items"]
         assert (listed["left"], listed["made_of"], listed["off_by"]) == (None, None, None)
+
+    async def test_is_off_by_all_of_it_once_nothing_left_for_too_long(self, shop: Shop, owner_url: str) -> None:
+        """What is shown beside the finding is what the finding is about."""
+        await shop.hire("ada")
+        await paid_out(shop)
+        with psycopg.connect(owner_url) as owner:
+            owner.execute("SET session_replication_role = replica")
+            owner.execute("DELETE FROM stripe_transaction WHERE type = 'payout'")
+            owner.execute("UPDATE payout SET seen_at = seen_at - interval '61 minutes'")
+        async with shop.database.transaction() as session:
+            results = await checks.run(session)
+        [finding] = [
+            one for result in results if result.check.code == "payments.payout_total" for one in result.findings
+        ]
+        [listed] = (await shown(shop))["items"]
+        assert (finding.subject_id, finding.amounts["left"]) == (listed["id"], usd("0"))
+        assert [listed[name]["amount"] for name in ("left", "made_of", "off_by")] == ["0.00", "19.12", "19.12"]
 
     async def test_comes_in_pages(self, shop: Shop, owner_url: str) -> None:
         await shop.hire("ada")

@@ -8,9 +8,7 @@ from sublet.core.db import Session
 from sublet.core.money import Money
 from sublet.findings.checks import MOST_FINDINGS, Check, CheckResult, Finding, ask, ask_query
 from sublet.findings.findings import Severity
-
-SETTLING_SECONDS = 3600.0
-"""So long an entry or a payout may wait for its transaction, or a transaction for what is to be booked of it."""
+from sublet.payments.payouts.payouts import PAYOUTS, SETTLING_SECONDS
 
 _AGAINST_ENTRIES = Check(
     "balance transactions against entries", "payments.transaction_against_entries", Severity.CRITICAL
@@ -45,18 +43,12 @@ _TRANSACTIONS = """
      ORDER BY j.source, j.currency LIMIT :most
 """
 
-_PAYOUT_TOTALS = """
+_PAYOUT_TOTALS = f"""
     SELECT 'payout' AS subject_type, p.id AS subject_id,
            'what left for the bank is not what the payout says, or not what it is made of' AS problem, p.currency,
-           jsonb_build_object('payout', p.amount, 'left', -coalesce(t.left_by, 0), 'made of', coalesce(t.items, 0))
-             AS amounts
-      FROM payout p
-      LEFT JOIN LATERAL (
-        SELECT sum(s.amount) FILTER (WHERE s.source = p.processor_id AND s.type = 'payout') AS left_by,
-               sum(s.amount - s.fee) FILTER (WHERE s.payout_id = p.processor_id AND s.type <> 'payout') AS items
-          FROM stripe_transaction s WHERE s.source = p.processor_id OR s.payout_id = p.processor_id) t ON true
-     WHERE (-coalesce(t.left_by, 0) <> p.amount OR (p.itemised AND coalesce(t.items, 0) <> p.amount))
-       AND p.seen_at <= clock_timestamp() - make_interval(secs => :settling)"""
+           jsonb_build_object('payout', p.amount, 'left', p.left_by, 'made of', coalesce(p.made_of, 0)) AS amounts
+      FROM ({PAYOUTS}) p
+     WHERE p.is_settled AND p.off_by IS NOT NULL"""  # noqa: S608 - only constant expressions
 
 _QUERIES = {
     Check("the processor's balance", "payments.balance_differs", Severity.CRITICAL): """

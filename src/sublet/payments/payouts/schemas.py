@@ -14,9 +14,9 @@ from sublet.payments.payouts.states import PayoutState
 class PayoutOut(BaseModel):
     """Money that the processor sent to the bank, or fetched from it where it is below zero.
 
-    `left` is what left the processor's balance for it, `made_of` what its transactions add up to: null while that is
-    not known yet, or never is, as for one that was asked for by hand. `off_by` is how far they are from its amount,
-    null where they are not.
+    `left` is what left the processor's balance for it (nothing, if that was not seen within an hour), `made_of` what
+    its transactions add up to: null while that is not known yet, or never is, as for one that was asked for by hand.
+    `off_by` is how far they are from its amount, null where they are not.
     """
 
     id: str
