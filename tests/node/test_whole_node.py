@@ -222,6 +222,15 @@ class TestWhatComesToIt:
         finally:
             await run(*cookies, "net.ipv4.tcp_syncookies=1")
 
+    async def test_is_bounded_where_an_earlier_helper_put_the_table(self, north: Enrolled, channel: Channel) -> None:
+        tenant, node = Tenant(), north.node
+        await channel.ask("apply", tenant.desired(), generation=1)
+        earlier = "nft delete chain inet sublet to_whole_node && sed -i 's/^[0-9]* //' /run/sublet/around"
+        await node.run_as_root("sh", "-c", earlier)
+        await channel.ask("apply", tenant.desired(node_network=True), generation=2)
+        listed = await node.run_as_root("nft", "list", "chain", "inet", "sublet", "to_whole_node")
+        assert "over 8192 drop" in listed.text
+
 
 class TestWhatItSends:
     async def test_takes_a_share_of_the_connections_that_the_kernel_remembers(
