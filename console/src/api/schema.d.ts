@@ -5833,9 +5833,9 @@ export interface components {
          * PayoutOut
          * @description Money that the processor sent to the bank, or fetched from it where it is below zero.
          *
-         *     `left` is what left the processor's balance for it, `made_of` what its transactions add up to: null while that is
-         *     not known yet, or never is, as for one that was asked for by hand. `off_by` is how far they are from its amount,
-         *     null where they are not.
+         *     `left` is what left the processor's balance for it (nothing, if that was not seen within an hour), `made_of` what
+         *     its transactions add up to: null while that is not known yet, or never is, as for one that was asked for by hand.
+         *     `off_by` is how far they are from its amount, null where they are not.
          */
         PayoutOut: {
             amount: components["schemas"]["MoneyField"];
