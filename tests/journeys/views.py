@@ -71,7 +71,7 @@ def customer_views(active: str, released: str) -> list[View]:
         View("billing-charges", "/billing?view=charges", list="/usage"),
         View("billing-top-ups", "/billing?view=top-ups", list="/top-ups"),
         View("billing-limits", "/billing?view=limits", dialog=press("Set a limit"), list="/spending-limits"),
-        View("billing-credits", "/billing?view=credits", dialog=press("Redeem a code"), list="/credits"),
+        View("billing-credits", "/billing?view=credits", list="/credits"),
         View("billing-refunds", "/billing?view=refunds", list="/refund-requests"),
         View("settings-keys", "/settings", dialog=press("Add SSH key"), list="/ssh-keys"),
         View("settings-tokens", "/settings?view=tokens", dialog=press("Create token"), list="/api-tokens"),
