@@ -1,5 +1,8 @@
 """What failed is written down plainly, with so many frames at most, and not while anybody waits for a transaction."""
 
+import subprocess
+import sys
+
 import pytest
 import structlog
 
@@ -58,11 +61,13 @@ class TestAFailure:
             telemetry.log_failure(log, "first", failure())
             raise RuntimeError
 
-    def test_has_neither_values_nor_colours_where_nobody_said_how_to_log(
-        self, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        telemetry.get_logger("unsaid").error("failed", exc_info=failure(3))
-        said = capsys.readouterr().out
+    def test_has_neither_values_nor_colours_where_nobody_said_how_to_log(self) -> None:
+        program = (
+            "from sublet.core import telemetry; from tests.core.test_failures import failure; "
+            "telemetry.get_logger('unsaid').error('failed', exc_info=failure(3))"
+        )
+        ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+        said = ran.stdout
         assert "ValueError: no 21" in said
         assert "hunter2hunter2" not in said
         assert "\x1b" not in said
